@@ -1,1 +1,1 @@
-"""Artifacts and the kernel: what this machine has, what would change, changing it, and going back."""
+"""Put artifacts into the kernel: read what this machine has, plan what would change, change it, and go back."""

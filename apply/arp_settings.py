@@ -1,4 +1,5 @@
-"""Settings of this machine with which it would not answer ARP as a bundle says: they are the operator's, and stay."""
+"""Find the settings with which this machine would not answer ARP as a bundle says. They are the operator's: svcc names
+them, and does not change them."""
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ _ALL = "net.ipv4.conf.all.arp_ignore"
 
 
 def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
-    """Why addresses of a bundle would not be announced, or others answered for as well: a sentence each.
+    """Yield a sentence for each setting with which addresses of a bundle would not be announced, or with which the
+    machine would answer for other addresses as well; and one where the kernel has no dummy devices.
 
-    svcc sets ``arp_ignore`` for all links to 3, and the greatest of all values holds: it would overrule a 1 or 2 that
-    somebody chose so that addresses of other devices stay unanswered, and does not overrule an 8. What svcc itself
-    set, as a recorded bundle tells, is not in the way.
+    svcc sets ``arp_ignore`` to 3 for all links. Of this value and a link's own, the kernel takes the greater one. So a
+    3 would overrule a 1 or 2 that somebody chose so that addresses of other devices stay unanswered, and it does not
+    overrule an 8. A value that svcc itself set, as a recorded bundle tells, is not in the way.
     """
     if bundle is None or set_to(bundle, _ALL) != "3":
         return
@@ -51,12 +53,12 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 
 def no_device() -> Iterator[str]:
-    """The sentence that this kernel has no dummy devices, which carry what is announced."""
+    """Yield a sentence where this kernel has no dummy devices, which carry the announced addresses."""
     if missing(["dummy"]):
         yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
 
 
 def set_to(bundle: Bundle, name: str) -> str | None:
-    """What a bundle sets a parameter of sysctl's to."""
+    """Return the value that a bundle sets a sysctl parameter to; None where it does not set it."""
     artifact = bundle.artifact(settings.PART)
     return settings.parse_parameters(artifact.text).get(name) if artifact else None

@@ -1,4 +1,4 @@
-"""Installations on one machine that would take each other's objects for their own."""
+"""Find installations on one machine that would take each other's objects for their own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from svcc.apply.store import Store
 
 
 def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:
-    """Why a scope cannot be applied beside the other installations of a state directory, a sentence each."""
+    """Yield the reasons why a scope cannot be applied beside the other installations of a state directory, each as a
+    sentence."""
     for other in store.installations():
         try:
             current = other.current
-        except StoreError:  # its own commands say so
+        except StoreError:  # commands for that prefix report the damage
             continue
         if other.name == installation.name or current is None or current.target is None:
             continue
@@ -32,10 +33,14 @@ def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[
 
 
 def check_clashes(store: Store, installation: Installation, draft: Draft) -> None:
-    """Errors: Refused, where other installations have something against a draft that is to put anything in."""
+    """Check that a draft, if it puts anything into the kernel, clashes with no other installation.
+
+    Errors: Refused, with the reasons.
+    """
     if draft.bundle is not None and (against := [*clashes(store, installation, draft.scope)]):
         raise Refused(against)
 
 
 def _nested(one: str, other: str) -> bool:
+    """Whether every name under one of two prefixes also belongs to the other prefix."""
     return one.startswith(f"{other}-") or other.startswith(f"{one}-")

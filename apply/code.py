@@ -1,4 +1,4 @@
-"""Which svcc this is, to the last edit of its modules: what one svcc noted, another does not rely on."""
+"""Tell this svcc from every other one, to the last edit of its modules: no svcc relies on a note that another wrote."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 
-#: What decides about programs, rules and listings. The parser generator's tables are its own.
+#: The packages that decide what becomes of programs, rules and listings; lark, which makes the parser, among them.
 _PACKAGES = ("svcc", "svcc.grammar", "svcc.compiler", "svcc.targets", "svcc.apply", "lark")
 
 
 @cache
 def stamp() -> str:
-    """A digest of the names, sizes and times of all modules, and of Python's version. Reads none of them."""
+    """Return a digest of the names, sizes and times of all modules, and of Python's version. No module is read."""
     files = sorted({line for package in _PACKAGES for folder in _folders(package) for line in _files(folder)})
     return sha256("\n".join([sys.version, *files]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _folders(package: str) -> list[str]:
-    """Where a package is; it need not be imported for that."""
+    """Return the folders of a package, without importing it."""
     spec = find_spec(package)
     return list(spec.submodule_search_locations or ()) if spec else []
 
@@ -32,5 +32,5 @@ def _files(folder: str) -> Iterator[str]:
             if entry.is_dir() and entry.name != "__pycache__":
                 yield from _files(entry.path)
             elif entry.is_file():
-                found = entry.stat()
-                yield f"{entry.path} {found.st_size} {found.st_mtime_ns}"
+                status = entry.stat()
+                yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"

@@ -1,8 +1,8 @@
 """Applies that are undone unless they are confirmed.
 
-The watchdog is a process of its own, started before the first step: in a session of its own, so that no terminal can
-hang it up, and with nothing open that could fill or break. It needs nothing but the state directory. If it is killed
-too, or the machine restarts, the next command does its work.
+The watchdog is a separate process, started before the first step. It has a session of its own, so that no terminal can
+hang it up, and it keeps nothing open that could fill or break. It needs nothing but the state directory. If it is
+killed too, or the machine restarts, the next command does its work.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from svcc.apply.summary import Summary
 from svcc.kernel.boot import boot_id
 from svcc.kernel.steps import StepError
 
-#: Seconds between the watchdog's looks.
+#: Seconds between two looks of the watchdog at the time that is left.
 _GLANCE = 0.2
-#: Seconds until it tries again to go back, where it could not.
+#: Seconds until the watchdog tries again to go back, where it could not.
 _PAUSE = 2.0
 
 
@@ -43,25 +43,25 @@ class Pending:
     token: str  # tells this apply from another
     before: int | None  # the generation to go back to
     deadline: float  # seconds since the machine started (CLOCK_BOOTTIME)
-    boot: str  # which start of the machine that was
+    boot: str  # the kernel's boot ID at that time
 
     @property
     def seconds_left(self) -> float:
-        """Seconds that are left; none after the machine has restarted."""
+        """The seconds until the deadline; 0 after the machine has restarted."""
         return self.deadline - _now() if self.boot == boot_id() else 0.0
 
     def write(self, installation: Installation) -> None:
-        """Record it beside the installation's generations. Errors: OSError."""
+        """Record this object beside the installation's generations. Errors: OSError."""
         files.make_directory(installation.path)
         files.write(installation.confirm, json.dumps(asdict(self)) + "\n")
 
     def later(self, seconds: float) -> Pending:
-        """The same with another deadline, so many seconds from now."""
+        """Return the same object with its deadline so many seconds from now."""
         return replace(self, deadline=_now() + seconds)
 
     @classmethod
     def read(cls, installation: Installation) -> Self | None:
-        """What waits for its confirmation; None where nothing does. Errors: OSError, StoreError."""
+        """Return the apply that waits to be confirmed; None where none does. Errors: OSError, StoreError."""
         try:
             return read_record(installation.confirm, cls)
         except FileNotFoundError:
@@ -85,16 +85,17 @@ def arm(store: Store, installation: Installation, seconds: float) -> Pending:
 
 
 def disarm(installation: Installation) -> None:
-    """Confirm: the watchdog finds nothing more to wait for."""
+    """Remove the record that an apply waits to be confirmed. The watchdog then ends without going back."""
     files.remove(installation.confirm)
 
 
 @contextmanager
 def armed(store: Store, installation: Installation, seconds: float | None) -> Iterator[None]:
-    """For an apply that waits for its confirmation, so many seconds from its end on; None: it waits for none.
+    """Run the apply in the ``with`` block under a watchdog. ``seconds``: how long, from the end of the apply on, it may
+    be confirmed; None: it needs no confirmation, and gets no watchdog.
 
-    One that fails has nothing to wait for, unless going back failed too: the watchdog tries that again.
-    Errors: as of :func:`arm`.
+    An apply that fails need not be confirmed. Where going back failed too, the watchdog stays, and tries that again.
+    Errors: those of :func:`arm`.
     """
     if seconds is None:
         yield
@@ -111,7 +112,7 @@ def armed(store: Store, installation: Installation, seconds: float | None) -> It
 
 
 def _start(store: Store, installation: Installation, pending: Pending) -> None:
-    """The watchdog, and wait until it says that it is there."""
+    """Start the watchdog, and wait until it says that it runs. Errors: OSError."""
     words = [sys.executable, "-P", "-m", __name__, str(store.root.absolute()), installation.name, pending.token]
     with open(installation.path / "watchdog.log", "a", encoding="utf-8") as log:
         os.fchmod(log.fileno(), 0o600)
@@ -120,21 +121,23 @@ def _start(store: Store, installation: Installation, pending: Pending) -> None:
         )
     assert process.stdout is not None
     with process.stdout as ready:
-        said = ready.readline()
-    if said != b"watching\n":
+        answer = ready.readline()
+    if answer != b"watching\n":
         process.wait()
         raise OSError(f"the watchdog does not start: see {installation.path / 'watchdog.log'}")
     process.returncode = 0  # it outlives this process, which is not to wait for it
 
 
 def settle(installation: Installation) -> list[str]:
-    """Before anything else, the lock being held: end what a killed apply left, and what was not confirmed in time.
+    """Finish or undo an apply that was killed, and undo one that was not confirmed in time. Every command that changes
+    something calls this first, with the store's lock held.
 
-    Returns what was done, a sentence each. Errors: as :func:`engine.perform` and :func:`recovery.recover`.
+    Return a sentence for each thing that was done. Errors: those of :func:`engine.perform` and
+    :func:`recovery.recover`.
     """
     done = mended(installation)
     try:
-        done += [said for said in [recovery.recover(installation)] if said]
+        done += [sentence for sentence in [recovery.recover(installation)] if sentence]
     except StoreError as error:
         done.append(f"an interrupted apply can be neither finished nor undone: {error}")
         recovery.give_up(installation)
@@ -149,7 +152,7 @@ def settle(installation: Installation) -> list[str]:
 
 
 def mended(installation: Installation) -> list[str]:
-    """Put damaged files of an installation out of the way, the lock being held; says which they were."""
+    """Put damaged files of an installation out of the way, with the store's lock held. Return a sentence for each."""
     if not installation.path.is_dir():
         return []
     done = installation.mend()
@@ -166,7 +169,10 @@ def mended(installation: Installation) -> list[str]:
 
 
 def put_back(installation: Installation, pending: Pending) -> str:
-    """Go back to the generation before the one that was not confirmed."""
+    """Go back to the generation before the one that was not confirmed. Return a sentence that says what was done.
+
+    Errors: those of :func:`engine.perform`, and StoreError where there is nothing to go back to.
+    """
     if installation.number == pending.before:
         disarm(installation)
         return "the unconfirmed apply had not taken effect: there is nothing to undo"
@@ -188,9 +194,9 @@ def put_back(installation: Installation, pending: Pending) -> str:
 
 
 def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pending) -> None:
-    """Go back where nothing can be written, on a full disk for instance: the rules first, then what is said of them.
+    """Go back where nothing can be written, on a full disk for instance: put the rules back first, then record it.
 
-    Errors: StepError, Broken; OSError where the rules are back, and it cannot be said.
+    Errors: StepError, Broken; OSError where the rules are back, but that cannot be recorded.
     """
     recovery.arrive(plan.machine, plan.wanted, plan.transition)
     installation.make_current(pending.before)
@@ -201,7 +207,10 @@ def _back(before: int | None) -> str:
 
 
 def earlier(installation: Installation, number: int | None, note: str) -> Draft:
-    """A draft of what generation ``number`` was (None: nothing of ours)."""
+    """Return a draft of generation ``number`` as it was recorded; of nothing of ours where ``number`` is None.
+
+    Errors: StoreError.
+    """
     current = installation.current
     if number is None:
         if current is None:
@@ -230,20 +239,20 @@ def watch(store: Store, installation: Installation, token: str) -> None:
         if left < 0:
             return
         with store.locked(patience=float("inf")):
-            # The apply itself held the lock: it may have set another time since.
-            if _left(installation, token) == 0 and _settled(installation):
+            # The apply held the lock until now, and may have set a later deadline meanwhile.
+            if _left(installation, token) == 0 and _went_back(installation):
                 return
         time.sleep(_PAUSE)
 
 
-def _settled(installation: Installation) -> bool:
-    """Whether it is settled; what keeps it from that is noted, and may be gone the next time."""
+def _went_back(installation: Installation) -> bool:
+    """Go back, and return whether that worked. Where it did not, log why: the cause may be gone at the next try."""
     try:
-        said = "; ".join(settle(installation))
+        done = "; ".join(settle(installation))
     except (errors.Broken, errors.Restored, StepError, StoreError, OSError) as error:
         _log(f"not yet put back: {error or type(error).__name__}")
         return False
-    _log(said)
+    _log(done)
     return True
 
 
@@ -253,7 +262,8 @@ def _log(words: str) -> None:
 
 
 def _left(installation: Installation, token: str) -> float:
-    """Seconds to wait; 0: time has run out; -1: confirmed, or another apply's."""
+    """Return the seconds that are left to confirm; 0 when time has run out; -1 when the apply was confirmed, or when
+    another apply waits in its place."""
     pending = Pending.read(installation)
     if pending is None or pending.token != token:
         return -1.0
@@ -261,7 +271,8 @@ def _left(installation: Installation, token: str) -> float:
 
 
 def main(words: list[str]) -> None:
-    """Watch, as a process of its own. ``words``: the store's root, the installation's name, the token of what waits."""
+    """Watch, as a separate process. ``words``: the store's root, the installation's name, and the token of the apply
+    that waits to be confirmed."""
     root, name, token = words
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""What this machine has and lacks for each target, and how to get what it lacks.
+"""Find what this machine has and lacks for each target, and say how to get what it lacks.
 
-The proof is a trial: a small program with every kind of rule is compiled for the target and loaded into a network
-namespace that is thrown away.
+The last finding is a trial: a small program with most kinds of rule is compiled for the target, and loaded into a
+network namespace that is thrown away.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from svcc.targets.interface import Target
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a target needs. ``remedy`` is empty where it is there."""
+    """One thing that a target needs, and how the machine has it."""
 
     target: str
     subject: str
     state: str  # what was found
-    remedy: str = ""
-    fatal: bool = True  # with a remedy: whether the target cannot work without
+    remedy: str = ""  # how to put it right; "" where nothing is wrong
+    fatal: bool = True  # where there is a remedy: whether the target cannot work without it
 
     @property
     def lacking(self) -> bool:
@@ -43,9 +43,10 @@ class Finding:
 
 
 def examine(target: Target, served: Collection[Summary] = (), ours: Collection[str] = ()) -> Iterator[Finding]:
-    """Everything that the target needs, found or not; and what stands in the way of what is ``served``.
+    """Yield a finding for each thing that the target needs, and for what stands in the way of the services.
 
-    ``ours``: the names of svcc's tables of nftables, which are in nobody's way.
+    ``served``: the summaries of the services that this machine serves. ``ours``: the names of svcc's nftables tables,
+    whose rules are not looked at.
     """
     for tool in target.tools:
         yield _examine_tool(target.name, tool)
@@ -56,7 +57,7 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
     yield from _examine_forwarding(target.name)
     if os.geteuid() == 0:
         for one in obstructions(served, translated=target.translates, ours=ours):
-            if not one.subject.endswith("forwarding"):  # of that there is a line, on or off
+            if not one.subject.endswith("forwarding"):  # forwarding has its finding already
                 yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
         if not target.translates:
             yield from _examine_memory(target.name)
@@ -65,7 +66,10 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
 
 
 def preflight(name: str) -> list[str]:
-    """What a target cannot do without and this machine lacks, with how to get it; before anything changes."""
+    """Return a sentence for each thing that a target cannot do without and this machine lacks, with how to get it.
+
+    An apply asks for this before it changes anything. An unknown target lacks nothing.
+    """
     target = find(name)
     if target is None:
         return []
@@ -93,11 +97,12 @@ def _examine_tool(target: str, tool: Tool) -> Finding:
 
 
 def _examine_variants(target: str) -> Iterator[Finding]:
-    """Legacy and nft iptables see different rules; a machine should use one of them (iptables-nft(8))."""
+    """Say which variant of iptables is in use. Legacy and nft iptables see different rules, and a machine should use
+    one of them (iptables-nft(8))."""
     if tools.find("iptables-save") is None:
         return
-    said = tools.run(["iptables", "--version"]).stdout
-    variant, other = ("nft", "legacy") if "nf_tables" in said else ("legacy", "nft")
+    version = tools.run(["iptables", "--version"]).stdout
+    variant, other = ("nft", "legacy") if "nf_tables" in version else ("legacy", "nft")
     remedy = ""
     if os.geteuid() == 0 and _holds_rules(other):
         remedy = f"the {other} variant holds rules as well: move them, or both decide"
@@ -105,7 +110,7 @@ def _examine_variants(target: str) -> Iterator[Finding]:
 
 
 def _holds_rules(variant: str) -> bool:
-    """Whether a variant of iptables holds rules, without making it load anything."""
+    """Whether a variant of iptables holds rules. Legacy iptables is not called where that would load its module."""
     if variant == "legacy" and not _text("/proc/net/ip_tables_names"):
         return False
     tool = f"iptables-{variant}-save"
@@ -113,7 +118,7 @@ def _holds_rules(variant: str) -> bool:
 
 
 def _examine_forwarding(target: str) -> Iterator[Finding]:
-    """A node that does not forward answers nobody but itself (ip-sysctl)."""
+    """Say whether the kernel forwards packets. A node that does not forward serves no client but itself (ip-sysctl)."""
     for name, path in (("IPv4", "net/ipv4/ip_forward"), ("IPv6", "net/ipv6/conf/all/forwarding")):
         key = path.replace("/", ".")
         on = _text(f"/proc/sys/{path}") == "1"
@@ -122,7 +127,8 @@ def _examine_forwarding(target: str) -> Iterator[Finding]:
 
 
 def _examine_memory(target: str) -> Iterator[Finding]:
-    """Connections go on while the balancer remembers them: what is sent on others afterwards reaches nobody."""
+    """Say where IPVS forgets connections sooner than the kernel would by itself. Packets of a connection that it has
+    forgotten reach nobody."""
     found = timeouts()
     if found is None or all(have >= usual for have, usual in zip(found, USUAL, strict=True)):
         return
@@ -135,7 +141,8 @@ def _examine_memory(target: str) -> Iterator[Finding]:
 
 
 def _examine_reverse_paths(target: str) -> Iterator[Finding]:
-    """Only where packets were dropped: strict devices harm nobody while answers come back as requests go."""
+    """Name the devices with a strict reverse path filter, but only where it has dropped packets. Strict devices do no
+    harm as long as answers come back by the way that requests take."""
     strict, count = strict_devices(), dropped_so_far()
     if strict and count:
         state = f"dropped {count} packets that came by another device than the one that leads back"
@@ -163,7 +170,7 @@ def _examine_by_trial(target: Target) -> Finding:
 
 
 def trial_program() -> ir.Program:
-    """A program with most kinds of rule, on documentation addresses (RFC 5737, RFC 3849)."""
+    """Return a program with most kinds of rule, on documentation addresses (RFC 5737, RFC 3849)."""
     endpoints = tuple(ir.Endpoint(ip_address(a)) for a in ("192.0.2.9", "192.0.2.19", "2001:db8::9"))
     web = ir.Service(
         name="trial",

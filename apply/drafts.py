@@ -1,4 +1,4 @@
-"""From what a machine is to hold to the draft of a generation."""
+"""Make the draft of a generation from what a machine is to hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.targets import find
 
 
 def scope_of(wanted: Wanted) -> Scope | None:
-    """What is ours when this is in place; None: it is an empty bundle, which does not say whose it is."""
+    """Return the scope of what is wanted. None for an empty bundle, which does not say under which prefix it goes."""
     if wanted.program is not None:
         return scope_of_program(wanted.program)
     accepted = wanted.accepted
@@ -20,7 +20,10 @@ def scope_of(wanted: Wanted) -> Scope | None:
 
 
 def make_draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:
-    """``origin``: what it was compiled from, where that is known. A program without services asks for nothing."""
+    """Return the draft of a generation that holds what is wanted; without a bundle where the program has no services.
+
+    ``origin``: what the bundle was compiled from, where that is known.
+    """
     target = find(wanted.bundle.target)
     empty = target is not None and target.asks_nothing(wanted.bundle, scope.prefix)
     return Draft(

@@ -1,8 +1,8 @@
-"""Wait for connections of IPVS before the real server that carries them goes.
+"""Wait for connections of IPVS before the real server that carries them is removed.
 
-A connection that IPVS forwards ends when its real server goes, while one that nat translated outlasts every rule. So a
-real server that is to go first gets no new connections. Virtual servers get none when another target takes over. They
-stay until their connections have ended, or the time is over.
+A connection that IPVS forwards ends when its real server is removed, while a connection that nat translates goes on
+without its rule. So a real server that is to be removed first gets no new connections. Nor do virtual servers when
+another target takes over. They stay until their connections have ended, or the time is over.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from svcc.kernel.ipvs.reading import leaving_connections
 from svcc.kernel.ipvs.servers import VirtualServers
 from svcc.kernel.steps import Phase, Step
 
-#: Seconds that connections are given, unless somebody says otherwise.
+#: The seconds that connections have to end, unless the caller says otherwise.
 PATIENCE = 10.0
-#: Seconds between looks.
+#: Seconds between two counts of the connections.
 _GLANCE = 0.2
 
 
 def drain_steps(differing: Differing, transition: Transition, patience: float) -> list[Step]:
-    """The step in which svcc waits; none, where there is nothing to wait for."""
+    """Return the step in which svcc waits, alone in a list; an empty list where there is nothing to wait for.
+
+    ``patience``: the seconds to wait at most; 0: do not wait.
+    """
     if transition.new is None or not patience or not any(leaving(*_servers(differing))):
         return []
     title = f"connections to what goes may end, for at most {patience:.0f} s"
@@ -32,9 +35,9 @@ def drain_steps(differing: Differing, transition: Transition, patience: float) -
 
 
 def wait(differing: Differing, patience: float, tell: Callable[[int], None]) -> None:
-    """Wait until what goes has no established connection. ``tell`` is called with their number, and may raise.
+    """Wait until the servers that are to be removed have no established connection, or ``patience`` seconds are over.
 
-    Errors: StepError.
+    ``tell`` is called with the number of connections that are left, and may raise. Errors: StepError.
     """
     deadline = time.monotonic() + patience
     have, want = _servers(differing)
@@ -44,5 +47,5 @@ def wait(differing: Differing, patience: float, tell: Callable[[int], None]) -> 
 
 
 def _servers(differing: Differing) -> tuple[VirtualServers, VirtualServers]:
-    """The virtual servers that are there, and those that are wanted; none where they are the same."""
+    """Return the virtual servers of the kernel, and those that are wanted; none of either where they are the same."""
     return next(((one.have, one.want) for one in differing if one.part == PART), ({}, {}))

@@ -1,4 +1,4 @@
-"""What somebody changed by hand since a generation was applied, as opposed to what a new one changes."""
+"""Find what somebody changed by hand since a generation was applied, as opposed to what a new one changes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from svcc.kernel.steps import Change
 
 
 def drift(plan: ExecutionPlan, installation: Installation) -> list[Change]:
-    """What would make the kernel what the generation in place left there, object by object; of the parts that the plan
-    changes: in all others the kernel holds what it should already.
+    """Return the changes that would put the kernel back to what the generation in place left there, object by object.
+    Only the parts that the plan changes are looked at: in all others the kernel holds what it should already.
 
-    Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
+    The list is empty where no generation is recorded: then no object in the kernel was ever svcc's. Errors: StepError.
     """
-    # A part whose state a text describes matched its fingerprint. Where all parts did, no bundle need be read.
+    # Parts whose live state is given by a text matched their fingerprints. Where all did, no bundle need be read.
     parts = [one.driver for one in plan.differing if plan.live.from_text(one.driver) is None]
     if not parts:
         return []

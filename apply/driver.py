@@ -1,8 +1,9 @@
-"""One kind of kernel object: reading what is there, comparing it with an artifact, and the steps between the two.
+"""The interface of a driver, which handles one kind of kernel object. It reads the kernel's state, compares it with
+that of an artifact, and gives the steps from one to the other.
 
 There is a driver for each part of a target's output (nft; iptables and ip6tables; ipset; ipvsadm; ip; sysctl; modules).
-A driver makes the live state equal to another; what the names of objects mean it asks the targets. Everything it does
-happens in the network namespace of the calling thread.
+Drivers ask the targets what the names of objects mean. Everything that a driver does happens in the network namespace
+of the calling thread.
 """
 
 from __future__ import annotations
@@ -21,167 +22,181 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """From what to what all drivers are going together."""
+    """The target that served before an apply, and the one that is to serve after it."""
 
-    old: str | None  # the target that served before, as far as it is known
-    new: str | None  # the target that is to serve; None: everything is taken down
+    old: str | None  # None: nothing of ours served, or the target is not known
+    new: str | None  # None: everything of ours is removed
 
     @property
     def from_balancer(self) -> bool:
-        """Whether the kernel's own balancer served before, and no rules that translate."""
+        """Whether the kernel's own balancer (IPVS) served before, rather than rules that translate."""
         return balances(self.old)
 
     @property
     def to_balancer(self) -> bool:
-        """Whether it is to serve."""
+        """Whether the kernel's own balancer is to serve."""
         return balances(self.new)
 
 
 def balances(name: str | None) -> bool:
-    """Whether a target leaves it to the kernel's own balancer to forward packets, on addresses that a device holds."""
+    """Whether a target has the kernel's own balancer (IPVS) forward packets, which come to addresses of a device."""
     target = None if name is None else find(name)
     return target is not None and not target.translates
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is recorded of a part in the kernel, so that its state is recognised later without being parsed."""
+    """A record of the state of a part in the kernel, by which the same state is recognised later without parsing it."""
 
-    digest: str  # of the listing: Reading.digest; "": there is none
-    live_only: object  # Driver.live_only
-    mark: str = ""  # Reading.mark
+    digest: str  # of the listing, as Reading.digest returns it; "": there is none
+    live_only: object  # as Driver.live_only returns it
+    mark: str = ""  # as Reading.mark returns it
 
 
 class Reading(ABC, Generic[State]):
-    """A reading of what is ours in the kernel, begun, and going on by itself. Errors of all methods: StepError."""
+    """A reading of our objects in the kernel that was begun, and goes on in the background.
+
+    Errors of all methods: StepError.
+    """
 
     @abstractmethod
     def state(self, scope: Scope, wanted: State) -> State:
-        """Waits for it; as :meth:`Driver.read`. ``scope``: that of the beginning, or one that knows of more bundles."""
+        """Wait for the reading to end, and return the state, as :meth:`Driver.read` does.
+
+        ``scope``: the one that the reading was begun with, or one that knows of more bundles.
+        """
 
     def digest(self, scope: Scope) -> str | None:
-        """A digest of the listing that the state is read from; waits for it. What changes by itself, or is somebody
-        else's, is left out as far as it can be. Two readings in one scope that have the same digest are of the same
-        state, and the digest is quicker than parsing. None: there is no digest, or none is needed (:meth:`mark`).
+        """Wait for the listing that the state is read from, and return a digest of it. Values that change by themselves
+        and objects of others are left out as far as possible. Two readings in one scope that have the same digest are
+        of the same state, and the digest is quicker than parsing. Return None where there is no digest, or where none
+        is needed (see :meth:`mark`).
         """
         return None
 
     def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
-        """Whether what is read is what ``fingerprint`` was recorded of; False also where that is not known."""
+        """Whether the state that is read is the one that ``fingerprint`` was recorded of; False also where that is not
+        known."""
         digest = self.digest(scope)
         return digest is not None and digest == fingerprint.digest
 
     def mark(self) -> str:
-        """The kernel's own number for the state that was read (nftables has a generation number). As long as the kernel
-        still gives this number, nothing has changed and nothing need be read. "": the kernel has none, or the state
-        changed while it was read.
+        """Return the kernel's own number for the state that was read (nftables has a generation number). As long as the
+        kernel still gives this number, nothing has changed and nothing need be read. Return "" where the kernel has no
+        such number, or where the state changed while it was read.
         """
         return ""
 
     def mark_after(self) -> str:
-        """The same number after the steps that the calling thread has taken since. "": somebody else may have changed
-        something, too.
+        """Return the kernel's number after the steps that the calling thread has taken since. Return "" where somebody
+        else may have changed something as well.
         """
         return ""
 
     def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
-        """Whether, since an earlier reading, ``have`` became ``want`` and nothing else changed. What both states have
-        may be missing in them (:class:`svcc.targets.interface.Difference`). False also where that is not known so
-        quickly.
+        """Whether ``have`` became ``want`` since an earlier reading, and nothing else changed. Objects that are in both
+        states may be left out of them (:class:`svcc.targets.interface.Difference`). False also where that cannot be
+        told without parsing.
         """
         return False
 
 
 class Driver(ABC, Generic[State]):
-    """States are values: comparable with ``==``, in a canonical form that is the same for a live state and a text."""
+    """A driver reads, compares and changes the kernel objects of one part of a bundle.
 
-    part: ClassVar[str]  # the part of a bundle that it takes
-    translates: ClassVar[bool] = False  # its objects are rules that may translate packets
-    balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
-    has_fingerprint: ClassVar[bool] = False  # a reading is recognised by its fingerprint (:meth:`Reading.matches`)
-    can_ask: ClassVar[bool] = False  # the kernel can be asked for a few of them (:meth:`ask`)
-    unowned: ClassVar[bool] = False  # they are nobody's (sysctls): only those that are wanted are read
+    Its states are values that are compared with ``==``. A state that is read from the kernel has the same canonical
+    form as one that is read from a text.
+    """
+
+    part: ClassVar[str]  # the name of the part
+    translates: ClassVar[bool] = False  # whether its objects are rules that may translate packets
+    balances: ClassVar[bool] = False  # whether the kernel's own balancer forwards by its objects
+    has_fingerprint: ClassVar[bool] = False  # whether a reading can match a fingerprint (:meth:`Reading.matches`)
+    can_ask: ClassVar[bool] = False  # whether the kernel can be asked for a few objects alone (:meth:`ask`)
+    unowned: ClassVar[bool] = False  # whether its objects belong to nobody (sysctls): only those wanted are read
 
     def made(self, state: object) -> State | None:
-        """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""
+        """Return the state that a target made together with an artifact (:class:`Artifact`); None where it made none
+        that this driver knows."""
         return None
 
     @abstractmethod
     def parse(self, text: str, scope: Scope) -> State:
-        """The state that an artifact describes; of the empty text, the state in which nothing of ours is there.
+        """Return the state that an artifact's text describes. The empty text describes the state without any of our
+        objects.
 
-        Errors: ValueError, with the line, for a text that svcc would not have written.
+        Errors: ValueError, with the line, where svcc would not have written the text.
         """
 
     @abstractmethod
     def read(self, scope: Scope, wanted: State) -> State:
-        """What is ours in the kernel now. Errors: StepError where it cannot be read.
+        """Return the state of our objects in the kernel now. Errors: StepError where it cannot be read.
 
-        ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
+        ``wanted``: of objects that belong to nobody (sysctls), those that this state names are read.
         """
 
     def ask(self, have: State, want: State, scope: Scope) -> State | None:
-        """What the kernel has of the objects that two states name (:class:`svcc.targets.interface.Difference`): for the
-        few that differ it is asked, the others are taken to be there. Errors: StepError.
-
-        None: the kernel cannot be asked for these.
+        """Return the state of the objects that two states name (:class:`svcc.targets.interface.Difference`). The kernel
+        is asked for the few that differ; the others are taken to be there. Return None where the kernel cannot be asked
+        for these objects alone. Errors: StepError.
         """
         return None
 
     def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> Reading[State] | None:
-        """Begin to read what is ours, where that takes long and something else can be done meanwhile.
-        ``fingerprint``: the one recorded when the part held what it should.
+        """Begin to read our objects, where that takes long and something else can be done meanwhile. Return None where
+        nothing can be begun early.
 
-        None: reading has no part that can be begun.
+        ``fingerprint``: the one recorded when the part held what it should.
         """
         return None
 
     @abstractmethod
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
-        """What differs, object by object, in a stable order."""
+        """Yield what differs between two states, object by object, in a stable order."""
 
     @abstractmethod
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
-        """What makes ``wanted`` of ``live``, and no more, in the order within each phase; for equal states, nothing."""
+        """Return the steps that turn ``live`` into ``wanted``, and do no more. Steps of one phase are in the order in
+        which they are taken. There are none for equal states."""
 
     def live_only(self, state: State) -> object:
-        """What a live state has that no artifact says and no comparison looks at, as JSON: the variant of iptables, and
-        rules of others that lead to our chains."""
+        """Return what a live state holds that is in no artifact and is never compared, in JSON's types: the variant of
+        iptables, and rules of others that lead to our chains."""
         return None
 
     def with_live_only(self, state: State, live_only: object) -> State:
-        """The state of an artifact, with what :meth:`live_only` gave of a live one."""
+        """Return an artifact's state with what :meth:`live_only` returned of a live one."""
         return state
 
     @abstractmethod
     def dump(self, state: State) -> object:
-        """The state as JSON, for the journal."""
+        """Return the state in JSON's types, for the journal."""
 
     @abstractmethod
     def load(self, data: object) -> State:
-        """What :meth:`dump` made."""
+        """Return the state that :meth:`dump` was given. Errors: LookupError, TypeError, ValueError, AttributeError."""
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
-        """Why ``wanted`` cannot be had without changing what is somebody else's, a sentence each."""
+        """Yield the reasons why ``wanted`` cannot be reached without changing objects of others, each as a sentence."""
         return iter(())
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:
-        """The obstacles among :meth:`obstacles` that are rules of others which use what is to go. The states may be
-        those of a :class:`svcc.targets.interface.Difference`."""
+        """Yield those of the :meth:`obstacles` that are rules of others which use objects that are to be removed. The
+        states may be those of a :class:`svcc.targets.interface.Difference`."""
         return iter(())
 
     def routes(self, state: State) -> Iterator[Route]:
-        """Where a state sends packets, if it does so at all."""
+        """Yield the routes by which a state sends packets; none where the driver's objects send none."""
         return iter(())
 
     def served(self, state: State) -> Iterator[Route]:
-        """Who gets new connections, also where packets get there as they are."""
+        """Yield the routes by which new connections go, also those whose packets are passed on untranslated."""
         return self.routes(state)
 
     def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
-        """The frontends, of those given, that a state serves."""
+        """Return those of the given frontends that a state serves."""
         return {route.frontend for route in self.routes(state)} & {*frontends} if frontends else set()
 
     def gone_routes(self, live: State, wanted: State) -> set[Route]:
-        """The routes of ``live`` that ``wanted`` lacks."""
+        """Return the routes of ``live`` that ``wanted`` lacks."""
         return set(self.routes(live)) - set(self.routes(wanted))

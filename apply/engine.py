@@ -1,6 +1,6 @@
-"""All of it or none of it: from the state that is there to the one that is wanted, and back if anything fails.
+"""Carry out a plan as a whole or not at all: take the kernel to the wanted state, and back if anything fails.
 
-Going back is no list of undone steps: it is going to the state before from wherever the machine is now, the same way
+Going back does not undo a list of steps. It goes to the state before from wherever the machine is now, in the same way
 as forward. So it works after a failure, after a kill at any point, and after somebody else's interference.
 """
 
@@ -25,7 +25,7 @@ from svcc.apply.recovery import converge, what_differs
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Phase, Step, StepError
 
-#: What may happen on the way. "switched": the new rules serve; after a kill from here on, the way is forward.
+#: The kinds of event. "switched": the new rules serve; an apply that is killed after this is finished, not undone.
 Happening: TypeAlias = Literal[
     "checking",
     "recording",
@@ -43,22 +43,23 @@ Happening: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens on the way; ``step`` where it is about one."""
+    """Something that happens while a plan is carried out."""
 
     what: Happening
-    step: Step | None = None
-    number: int = 0  # of the step, from 1
-    total: int = 0
+    step: Step | None = None  # the step that it is about, if it is about one
+    number: int = 0  # of the step, from 1; or how many connections, or UDP flows, the event is about
+    total: int = 0  # of all steps
     words: str = ""  # of a warning
 
 
-#: Called with every event before it happens. Where it raises, the apply ends there and is undone.
+#: A function that is called with every event before it happens. Where it raises, the apply ends there and is undone.
 Tell = Callable[[Event], None]
 
 
 def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
-    """Record the machine's fingerprints, where it holds what the current generation put there, and what that was
-    compiled from. The store's lock is held. What cannot be recorded is found out again the next time.
+    """Record the kernel's fingerprints, and what the current generation was compiled from, where the kernel holds what
+    that generation put there. The store's lock is held. Where that cannot be recorded, the next command finds it out
+    again.
     """
     current = installation.current
     if (
@@ -75,8 +76,8 @@ def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
 def check(plan: ExecutionPlan, tell: Tell, *, every: bool = True) -> None:
     """Try every step that can be tried without effect. Errors: Refused, StepError.
 
-    Not ``every``: before they are taken. A step that is the only one, and that the kernel takes whole or not at all, is
-    tried by taking it then: where it is refused, nothing was changed either.
+    ``every``: False where the plan is carried out next. A single step that the kernel takes whole or not at all is then
+    not tried before: if the kernel refuses it, nothing was changed either.
     """
     lacking = preflight(plan.transition.new) if plan.transition.new is not None and plan.steps else []
     if lacking or plan.obstacles:
@@ -89,7 +90,8 @@ def check(plan: ExecutionPlan, tell: Tell, *, every: bool = True) -> None:
 
 
 def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft, tell: Tell) -> Generation:
-    """Make the machine match the draft, and say so in the store, whose lock is held.
+    """Carry out the plan, and record the draft as the current generation. Return that generation. The store's lock is
+    held.
 
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
     """
@@ -127,9 +129,9 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
 
 
 def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
-    """All steps.
+    """Take all steps of the plan, and mark in the journal when the new rules serve. Return the journal as it is then.
 
-    The new rules are in after the last step up to their phase; addresses may be taken before it (see Machine.steps).
+    The new rules serve after the last step up to their phase; addresses may be taken before it (see Machine.steps).
     """
     rules = max((number for number, step in enumerate(plan.steps, 1) if step.phase <= Phase.RULES), default=0)
     for number, step in enumerate(plan.steps, 1):
@@ -146,8 +148,8 @@ def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
 
 
 def _forget(plan: ExecutionPlan, tell: Tell) -> None:
-    """Have the kernel forget UDP connections that would lead nowhere. The new rules serve without that, so nothing that
-    goes wrong here is a reason to take them out again."""
+    """Have the kernel forget UDP connections to endpoints that are gone. The new rules serve without that, so an error
+    here becomes a warning, and does not undo the apply."""
     try:
         stale = conntrack.stale(plan.ending, plan.new_frontends, plan.networks)
         if stale:
@@ -159,7 +161,7 @@ def _forget(plan: ExecutionPlan, tell: Tell) -> None:
 
 
 def _read_back(plan: ExecutionPlan, tell: Tell) -> dict[str, Fingerprint]:
-    """Check that the kernel holds what it was given. Returns the fingerprints that it has now. Errors: NotTaken."""
+    """Check that the kernel holds what it was given. Return its fingerprints by part. Errors: NotTaken, StepError."""
     tell(Event("reading back"))
     machine = plan.machine
     differing, fingerprints = machine.read_back(plan.differing, plan.wanted, plan.readings, asking=plan.asking)
@@ -171,7 +173,7 @@ def _read_back(plan: ExecutionPlan, tell: Tell) -> dict[str, Fingerprint]:
 
 
 def _undo(plan: ExecutionPlan, cause: BaseException, tell: Tell) -> None:
-    """Back to the state before. Errors: Broken."""
+    """Go back to the state before the apply. Errors: Broken."""
     _quietly(tell, Event("undoing"))
     machine, back = plan.machine, Transition(plan.transition.new, plan.transition.old)
     try:
@@ -184,6 +186,6 @@ def _undo(plan: ExecutionPlan, cause: BaseException, tell: Tell) -> None:
 
 
 def _quietly(tell: Tell, event: Event) -> None:
-    """Tell an event. An error of the callback is left out: going back is not to be stopped by it."""
+    """Tell an event, and ignore an error of the callback, which must not keep svcc from going back."""
     with suppress(Exception):
         tell(event)

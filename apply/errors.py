@@ -1,4 +1,4 @@
-"""What a session raises, besides what :mod:`svcc.apply.state_files` does."""
+"""The errors that a session raises, besides those of :mod:`svcc.apply.state_files`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Outdated(SvccError):
-    """The machine is no longer the one that a plan was made for: ``generation`` is in place now, or rules differ."""
+    """The machine has changed since ``plan`` was made: another generation is in place, or rules differ.
+
+    ``generation``: the number of the one in place now; None where none is.
+    """
 
     def __init__(self, plan: Plan, generation: int | None) -> None:
         was = "nothing" if plan.generation is None else f"generation {plan.generation}"
@@ -43,11 +46,11 @@ class ToolFailed(SvccError):
 
 
 class InvalidPlan(SvccError):
-    """What was to be a saved plan is none, or none of this svcc."""
+    """The data is no saved plan, or one of another svcc."""
 
 
 class Refused(SvccError):
-    """The apply was not begun: what is in the way, a sentence each."""
+    """The apply was not begun. ``reasons`` has a sentence for each thing that is in the way."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = tuple(dict.fromkeys(reasons))  # one tool may be missing for several parts
@@ -69,7 +72,7 @@ class Broken(SvccError):
         super().__init__(str(cause))
         self.cause = cause
         self.not_restored = tuple(not_restored)
-        self.words = words  # why there is no going back, where it failed outright
+        self.words = words  # why going back failed, where a tool or the system refused it
 
 
 class NotTaken(Exception):

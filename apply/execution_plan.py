@@ -15,8 +15,8 @@ from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """What leads from the state of this machine to another one. Making it changes nothing. What is saved of it, and
-    applied later, is a :class:`svcc.apply.plan.Plan`.
+    """The steps from the state of this machine to a wanted one, with all that the engine needs to take them. Making a
+    plan changes nothing. The plan that is saved and applied later is a :class:`svcc.apply.plan.Plan`.
     """
 
     machine: Machine
@@ -26,23 +26,23 @@ class ExecutionPlan:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     obstacles: tuple[str, ...]
-    gone_routes: frozenset[Route] = frozenset()  # of the state before, for new connections
-    new_frontends: frozenset[FrontendAddress] = frozenset()  # served afterwards, and not before
-    patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
-    readings: Readings = field(default_factory=dict, repr=False)  # what the live state was read from
+    gone_routes: frozenset[Route] = frozenset()  # routes that get no new connections afterwards
+    new_frontends: frozenset[FrontendAddress] = frozenset()  # frontends that are served afterwards, and not before
+    patience: float = drain.PATIENCE  # seconds to wait for connections that only the old target can carry on
+    readings: Readings = field(default_factory=dict, repr=False)  # the readings that gave the live state
     differing: Differing = field(default=(), repr=False)
-    lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
-    networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
-    #: Of parts that are not read, and stay.
+    lasting: frozenset[Route] = frozenset()  # those of the gone routes whose connections go on, UDP's too
+    networks: tuple[str, ...] = ()  # the networks whose local addresses serve node ports afterwards; none: all
+    #: The fingerprints of parts that are not read, and stay as they are.
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
-    asking: bool = False  # of what differs alone: all else is known to be there, and not read
-    #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
+    asking: bool = False  # whether only objects that differ are read back: all others are known to be there
+    #: Makes the machine that going back needs, where ``machine`` does not know all bundles that may be in the kernel.
     whole: Callable[[], Machine] | None = field(default=None, repr=False)
-    changed: ChangedServices | None = field(default=None, repr=False)  # where it is a plan of these alone
+    changed: ChangedServices | None = field(default=None, repr=False)  # where only these services differ
 
     @property
     def ending(self) -> frozenset[Route]:
-        """Routes whose UDP connections are forgotten."""
+        """The routes whose UDP connections are forgotten."""
         return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
 
     @property
@@ -51,7 +51,7 @@ class ExecutionPlan:
         return not self.changes
 
     def whole_machine(self) -> Machine:
-        """The machine as going back needs it. Errors: StoreError, ValueError."""
+        """Return the machine that going back needs. Errors: StoreError, ValueError."""
         return self.machine if self.whole is None else self.whole()
 
     @property
@@ -75,9 +75,11 @@ def execution_plan(
     readings: Readings,
     translates: bool | None = None,
 ) -> ExecutionPlan:
-    """The plan for parts that differ. ``ended``: routes of endpoints that were draining, and are gone now. ``lasts``:
-    whether connections of a route that is gone go on. ``translates``: see :meth:`Machine.steps`; all else: see
-    :class:`ExecutionPlan`. Errors: StepError, ValueError.
+    """Return the plan for parts that differ.
+
+    ``ended``: the routes of endpoints that were draining, and are gone now. ``lasts``: says whether connections of a
+    gone route go on. ``translates``: see :meth:`Machine.steps`. All others: see :class:`ExecutionPlan`.
+    Errors: StepError, ValueError.
     """
     steps = machine.steps(live, differing, transition, translates=translates)
     gone = frozenset(machine.gone_routes(differing, transition)) | ended
@@ -100,6 +102,6 @@ def execution_plan(
 
 
 def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps, with the waiting before the first step that takes something away from the target before."""
+    """Return the steps, with the waiting before the first step that takes something away from the old target."""
     first = next((at for at, step in enumerate(steps) if step.phase > Phase.DRAIN), len(steps))
     return (*steps[:first], *(waiting if first < len(steps) else ()), *steps[first:])

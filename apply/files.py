@@ -1,4 +1,4 @@
-"""Files that are whole or not there: what a crash, a full disk or a second reader may meet."""
+"""Write files so that a crash, a full disk or a second reader finds them whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from svcc.compiler.files import named
 
 
 def make_directory(path: Path) -> None:
-    """A directory that only its owner may look into, and its parents. Errors: OSError."""
+    """Make a directory that only its owner may look into, and its parents, where they are missing. Errors: OSError."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write(path: Path, text: str, *, lasting: bool = True, whole: bool = True) -> None:
-    """Replace a file by one with this text, as :func:`replacing` does. Errors: OSError, with its name."""
+    """Replace a file by one with this text, as :func:`replacing` does. Errors: OSError, with the name of ``path``."""
     with replacing(path, lasting=lasting, whole=whole) as file:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager
 def replacing(path: Path, *, lasting: bool = True, whole: bool = True) -> Iterator[BinaryIO]:
-    """A file that replaces another one when all is written, mode 0600: on disk before it has its name.
-    Errors: OSError, with the name of ``path``.
+    """Give a file to write, mode 0600, that replaces ``path`` when the ``with`` block ends. It is on disk before it has
+    that name. Errors: OSError, with the name of ``path``.
 
-    Not ``lasting``: when the machine loses its power, it may be as it was before; a later file of the same directory
-    that lasts makes this one last as well. Not ``whole``: it may be torn, too.
+    ``lasting``: where this is False and the machine loses its power, the old file may be back; a later file of the same
+    directory that is lasting makes this one last as well. ``whole``: where this is False, the file may then be torn.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with named(path):
         try:
-            draft.unlink(missing_ok=True)  # of a process of this number that was killed
+            draft.unlink(missing_ok=True)  # a killed process of the same number may have left it
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with open(handle, "wb") as file:
                 yield file
@@ -50,7 +50,7 @@ def replacing(path: Path, *, lasting: bool = True, whole: bool = True) -> Iterat
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there, for good. Errors: OSError."""
+    """Remove a file, if there is one, also from the disk. Errors: OSError."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def remove(path: Path) -> None:
 
 
 def sync(directory: Path) -> None:
-    """Have the names in a directory on disk. Errors: OSError."""
+    """Wait until the names in a directory are on disk (fsync(2)). Errors: OSError."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

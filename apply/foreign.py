@@ -1,8 +1,9 @@
-"""Chains and sets whose names begin with our prefix, and that svcc did not make.
+"""Find chains and sets whose names begin with our prefix, and that svcc did not make.
 
-Names say whose an object is, and a prefix may be somebody's already: that of kube-proxy's chains, or Docker's. Where
-svcc has put something into a part before, what is there by its prefix is its own. Where nothing is recorded of the
-part, as on a new machine, what is there is taken over only if it is what a target would make (loaded by hand, that is).
+svcc tells its objects by the prefix of their names, and somebody may use that prefix already: kube-proxy for its
+chains, say, or Docker. Where a bundle is recorded that has the part, the objects under the prefix are svcc's own. Where
+none is, as on a new machine, svcc takes objects over only if a target would make such ones (somebody may have loaded a
+bundle by hand).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from svcc.kernel.ipset.sets import Sets
 from svcc.kernel.xtables.state import State
 from svcc.targets import targets
 
-#: Names that a message has.
+#: How many objects a message names.
 _NAMED = 3
 
 
 def foreign_chains(part: str, live: State, prefix: str) -> Iterator[str]:
-    """Why chains cannot be taken over, a sentence."""
+    """Yield a sentence that says which chains cannot be taken over; nothing where all can."""
     found = [
         f"{name} (table {table})"
         for tables in (live.tables, live.strays)
@@ -31,7 +32,7 @@ def foreign_chains(part: str, live: State, prefix: str) -> Iterator[str]:
 
 
 def foreign_sets(live: Sets, prefix: str) -> Iterator[str]:
-    """Why sets cannot be taken over, a sentence."""
+    """Yield a sentence that says which sets cannot be taken over; nothing where all can."""
     found = [
         name
         for name, held in live.items()
@@ -42,7 +43,7 @@ def foreign_sets(live: Sets, prefix: str) -> Iterator[str]:
 
 
 def _sentence(what: str, names: Sequence[str]) -> str:
-    """ "ipset: set SVCC-BLOCKED is not svcc's, …"."""
+    """Return a sentence of the form "ipset: set SVCC-BLOCKED is not svcc's, …"."""
     rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     subject = f"{what}{'s' if len(names) > 1 else ''} {', '.join(names[:_NAMED])}{rest}"
     verb, pronoun = ("are", "them") if len(names) > 1 else ("is", "it")

@@ -1,4 +1,4 @@
-"""A generation: one state of the machine that was applied, and the drafts that become one."""
+"""Generations, each of which is a state of the machine that was applied, and the drafts that become one."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ class Generation:
     target: str | None  # None: everything of ours was removed
     node: str | None
     time: str  # ISO 8601, UTC
-    who: str  # the user, and behind sudo the one before
-    hash: str  # SHA-256 of the bundle's text; where there is none (``base``): see ChangeDraft.hash
+    who: str  # the user who applied it; see :func:`who`
+    hash: str  # SHA-256 of the bundle's text; where the generation has a ``base``, see ChangeDraft.hash
     source: str  # the file, as it was named
     prefix: str
     device: str | None
     note: str = ""  # what made it, if not an apply: "rollback to 3"
-    undoes: int | None = None  # the generation that was not confirmed, where this one came in its stead
-    of: int | None = None  # the reviewed generation that this is, but for how its endpoints are
-    base: int | None = None  # the generation that this one's file is a change to; None: its files are whole
+    undoes: int | None = None  # the unconfirmed generation that this one replaced, if it did
+    of: int | None = None  # the generation whose program this one serves in another way (endpoints drained), if it does
+    base: int | None = None  # the generation that this one is recorded as a change to; None: it is recorded whole
 
     @property
     def reviewed(self) -> int:
-        """The number of the generation that somebody applied: this one, or the one that it is a note to."""
+        """The number of the generation whose program somebody applied: this one, or the one in ``of``."""
         return self.number if self.of is None else self.of
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a generation is to be made of. ``bundle`` None: nothing of ours."""
+    """All that a generation is to be made from, before it has a number."""
 
-    bundle: Bundle | None
+    bundle: Bundle | None  # None: nothing of ours is to be in the kernel
     scope: Scope
     summary: Summary
     source: str
@@ -56,7 +56,7 @@ class Draft:
     of: int | None = None  # likewise
     origin: Origin | None = None  # what it was compiled from, where that is known
     program: KeptProgram | None = None  # likewise
-    #: What the bundle was put together in from that program, now and by this svcc.
+    #: The assembly that made the bundle from that program, where this process compiled it.
     assembly: Assembly | None = field(default=None, compare=False, repr=False)
 
     base = None
@@ -90,10 +90,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class ChangeDraft:
-    """What a generation is to be made of that is kept as a change to another one, which is kept whole."""
+    """All that a generation is to be made from, where it is recorded as a change to another one."""
 
-    whole: Generation
-    program_hash: str  # of the whole one's program
+    whole: Generation  # the other one, which is recorded whole
+    program_hash: str  # the digest of the program of ``whole``
     change: ServicesChange
     scope: Scope
     source: str
@@ -109,37 +109,41 @@ class ChangeDraft:
 
     @property
     def target(self) -> str | None:
-        """The target of the generation that it changes."""
+        """The target of the generation that this one is a change to."""
         return self.whole.target
 
     @property
     def node(self) -> str | None:
-        """The node of the generation that it changes."""
+        """The node of the generation that this one is a change to."""
         return self.whole.node
 
     @cached_property
     def text(self) -> str:
-        """The services that differ, as the record has them."""
+        """The text of the services that differ, as it is recorded."""
         return self.change.text
 
     @property
     def hash(self) -> str:
-        """A digest of the generation that it changes, the program and the change."""
+        """A digest of the generation that this one is a change to, of that one's program, and of the change."""
         return change_hash(self.whole, self.program_hash, self.text)
 
     @property
     def files(self) -> dict[str, str]:
-        """The texts to record, by the ends of their files' names."""
+        """The files of the generation, by their suffixes."""
         return {"change": self.text}
 
 
 def change_hash(whole: Generation, program: str, change: str) -> str:
-    """The digest of all that the rules of a generation are compiled of. ``program``: the digest of the whole one's."""
+    """Return the digest of all that the rules of a changed generation are compiled from.
+
+    ``whole``: the generation that it is a change to. ``program``: the digest of that one's program. ``change``: the
+    text of the change.
+    """
     return sha256(f"{whole.hash}\n{program}\n".encode() + bytes_of(change)).hexdigest()
 
 
 def who() -> str:
-    """Who is at work, for people: the user, and before them the one who called sudo."""
+    """Return who runs this process, for people to read: "root", or "anna as root" where anna called sudo."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

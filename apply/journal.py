@@ -1,6 +1,7 @@
-"""The journal of an apply: written before its first step, gone after its last.
+"""The journal of an apply, which is written before its first step and removed after its last.
 
-Whoever finds one whose writer is dead knows what was to become of what, and how far it came.
+From a journal that a killed apply left, the next command knows from which generation to which the apply was going, and
+whether the new rules serve.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from svcc.apply.state_files import read_record
 
 @dataclass(frozen=True)
 class _Written:
-    """What is in the file."""
+    """The fields of the journal's file."""
 
     before: int | None
     after: int
@@ -25,36 +26,36 @@ class _Written:
 
 @dataclass(frozen=True)
 class Journal:
-    """``states``: what there was before, as :meth:`Machine.dump` has it: by reference to generation ``before`` where it
-    was that. Errors of all methods: StoreError, OSError.
-    """
+    """The journal of one apply. Errors of all methods: StoreError, OSError."""
 
     path: Path
     before: int | None  # the number of the generation that was current
-    after: int  # of the one that is to be
-    states: dict[str, object]
-    switched: bool = False  # whether the new rules are in: then the way is forward
+    after: int  # the number of the generation that is to be current
+    states: dict[str, object]  # before the apply, as Machine.dump gives them; generation ``before`` may be part of them
+    switched: bool = False  # whether the new rules serve: then the apply is to be finished, else to be undone
 
     def write(self) -> None:
-        """Record what is about to be done, before the first step. Errors: OSError."""
-        self._mark(self.switched)  # before the journal is there, to which a mark that was left over would belong
+        """Write the journal, before the first step. Errors: OSError."""
+        self._mark(self.switched)  # first, or a mark that another apply left would count for this journal
         files.write(self.path, json.dumps({"before": self.before, "after": self.after, "states": self.states}))
 
     def switch(self, forward: bool) -> Self:
-        """Note that the new rules are in (or that the way is back, whatever is in)."""
+        """Note that the new rules serve (``forward``), or that the apply is to be undone, whatever rules serve. Return
+        the journal that says so."""
         self._mark(forward)
         return replace(self, switched=forward)
 
     def remove(self) -> None:
-        """All is done or undone: the next command finds no journal. Errors: OSError."""
+        """Remove the journal, when the apply is finished or undone. Errors: OSError."""
         files.remove(self.path)
         _switched(self.path).unlink(missing_ok=True)  # without a journal it says nothing
 
     def _mark(self, switched: bool) -> None:
-        """A file of its own: the journal of a large machine takes its time to write.
+        """Write or remove the mark that the new rules serve. The mark is a file of its own, because the journal of a
+        large machine takes long to write.
 
-        It is for who comes after this process, and need not be on disk: a machine that loses its power loses the
-        kernel's rules as well, and may as well have those from before again.
+        The mark need not reach the disk. It tells a later process what this one did; a machine that loses its power
+        loses the kernel's rules as well, and may as well get the old ones again.
         """
         if switched:
             files.write(_switched(self.path), f"{self.after}\n", lasting=False, whole=False)
@@ -63,7 +64,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The journal that was left, if one was."""
+        """Return the journal that an apply left; None where there is none."""
         try:
             written = read_record(path, _Written)
         except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Who keeps a prefix: as long as a session lives, nobody else changes what is under its prefix.
+"""The lock by which a session keeps a prefix: as long as the session lives, nobody else changes objects under it.
 
-The store's lock is held for one apply. This one is a lock on a file of the installation, STATE/NAME/keeper, for as long
-as its holder wants it; the kernel gives it up when the process ends, however it ends.
+The store's lock is held for one apply. This one is held for as long as its holder wants. It is a lock on a file of the
+installation, STATE/NAME/keeper, which the kernel releases when the process ends, however it ends (flock(2)).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from svcc.apply import files
 from svcc.apply.installation import Installation
 from svcc.apply.state_files import Locked, private
 
-#: Bytes of what a keeper says of itself that are read.
-_SAID = 500
+#: How many bytes are read of what a keeper wrote about itself.
+_LIMIT = 500
 
 
 class Kept(Locked):
-    """Somebody else keeps the prefix; ``keeper`` is who, as they say themselves ("" where they did not)."""
+    """Somebody else keeps the prefix. ``keeper`` says who, in that holder's own words; "" where it gave none."""
 
     def __init__(self, installation: Installation, keeper: str) -> None:
         by = f" by {keeper}" if keeper else ""
@@ -31,16 +31,16 @@ class Keeper:
     """The lock of one prefix, held until :meth:`release`."""
 
     def __init__(self, installation: Installation, what: str) -> None:
-        """``what``: who keeps it, for those who are refused: "svcc agent /etc/svcc/shop.dsl".
+        """Take the lock. Errors: Kept, OSError, StoreError.
 
-        Errors: Kept, OSError, StoreError.
+        ``what``: who takes it, for the message to others that are refused: "svcc agent /etc/svcc/shop.dsl".
         """
         files.make_directory(installation.path)
         self._handle = private(str(installation.keeper), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            keeper = _said(self._handle)
+            keeper = _words(self._handle)
             self.release()
             raise Kept(installation, keeper) from None
         with suppress(OSError):  # a full disk is no reason to leave the prefix to others
@@ -48,14 +48,15 @@ class Keeper:
             os.pwrite(self._handle, f"process {os.getpid()}, {what}\n".encode("utf-8", "surrogateescape"), 0)
 
     def release(self) -> None:
-        """Let others at the prefix. A second call does nothing."""
+        """Release the lock, so that others may change objects under the prefix. A second call does nothing."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)
 
 
 def check_free(installation: Installation) -> None:
-    """For a command that is to change something, and holds the store's lock, under which alone keepers begin.
+    """Check that nobody keeps the prefix. A command that changes something calls this with the store's lock held.
+    Nobody can begin to keep the prefix meanwhile, as that needs the store's lock, too.
 
     Errors: Kept; OSError, StoreError.
     """
@@ -64,8 +65,10 @@ def check_free(installation: Installation) -> None:
 
 
 def is_kept(installation: Installation) -> bool:
-    """Whether a session keeps the prefix, for a command that only looks, and holds the store's lock together with
-    others. Errors: OSError, StoreError."""
+    """Whether a session keeps the prefix. A command that only reads calls this, with the store's lock shared.
+
+    Errors: OSError, StoreError.
+    """
     if not installation.keeper.exists():
         return False
     handle = private(str(installation.keeper), os.O_RDONLY)
@@ -78,6 +81,7 @@ def is_kept(installation: Installation) -> bool:
     return False
 
 
-def _said(handle: int) -> str:
-    line = os.pread(handle, _SAID, 0).decode("utf-8", "replace").partition("\n")[0]
+def _words(handle: int) -> str:
+    """Return what the keeper wrote about itself, on one line that a terminal can show."""
+    line = os.pread(handle, _LIMIT, 0).decode("utf-8", "replace").partition("\n")[0]
     return "".join(sign for sign in line if sign.isprintable())

@@ -1,4 +1,4 @@
-"""Which services an apply takes away: for the question whether that was meant."""
+"""Find the services that an apply takes away, so that the user can be asked whether that is meant."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from svcc.kernel.steps import FrontendAddress
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """``services``: those that are served and would not be any more, sorted; what no program is known of, by its
-    frontends. ``everything``: nothing at all would be served any more.
-    """
+    """The services that an apply would take away."""
 
-    services: tuple[str, ...]
-    everything: bool
+    services: tuple[str, ...]  # their names, sorted; of a bundle whose program is not known, its frontends as text
+    everything: bool  # whether nothing at all would be served any more
 
 
-def losses(plan: ExecutionPlan, there: Callable[[], Summary], draft: Draft) -> Losses:
-    """What a draft takes from the clients of what is there. ``there``: gives the summary of the generation in place.
+def losses(plan: ExecutionPlan, in_place: Callable[[], Summary], draft: Draft) -> Losses:
+    """Return the services that clients would lose if a draft were applied. ``in_place``: returns the summary of the
+    generation in place.
 
-    The services of a compiled bundle are not known: then its frontends that have endpoints count.
+    The services of a bundle that was compiled before are not known: its frontends that have endpoints count instead.
     """
     if plan.changed is not None and not plan.changed.loses:
         return Losses((), everything=False)
-    before, stays = there(), _stays(plan, draft)
+    before, stays = in_place(), _stays(plan, draft)
     if before.frontends:
         kept = {one.service for one in before.frontends if stays(one.reached_at)}
         kept |= {one.service for one in draft.summary.frontends}
@@ -40,6 +39,7 @@ def losses(plan: ExecutionPlan, there: Callable[[], Summary], draft: Draft) -> L
 
 
 def _stays(plan: ExecutionPlan, draft: Draft) -> Callable[[FrontendAddress], bool]:
+    """Return the function that says whether a frontend is served when the draft is applied."""
     if draft.bundle is None or draft.summary.frontends:
         return lambda frontend: draft.summary.frontend(frontend) is not None
     return _frontends(plan, plan.wanted).__contains__
@@ -50,7 +50,7 @@ def _frontends(plan: ExecutionPlan, states: States) -> set[FrontendAddress]:
 
 
 def _serves(plan: ExecutionPlan, draft: Draft) -> bool:
-    """Whether anything is to be served, if only by a refusal."""
+    """Whether the draft serves anything, if only by refusing connections to a service without endpoints."""
     if draft.bundle is None:
         return False
     if draft.summary.frontends or _frontends(plan, plan.wanted):

@@ -1,4 +1,4 @@
-"""The machine as a whole: the states of all drivers, what differs between two of them, and the steps in order."""
+"""The machine as a whole: read the states of all drivers, compare them, and put the steps of all drivers in order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from svcc.apply.states import Differing, DifferingPart, FromText, States
 from svcc.kernel.steps import TEARDOWN, Change, FrontendAddress, Phase, Route, Step
 from svcc.targets.interface import Artifact, Bundle
 
-#: Readings that were begun, by the driver's part.
+#: Readings that were begun, by the name of the driver's part.
 Readings: TypeAlias = Mapping[str, Reading[Any]]
 
 DRIVERS: tuple[Driver[Any], ...] = (*drivers.HOST, nft.DRIVER, *drivers.RULES)
@@ -24,14 +24,15 @@ DRIVERS: tuple[Driver[Any], ...] = (*drivers.HOST, nft.DRIVER, *drivers.RULES)
 
 @dataclass(frozen=True)
 class Machine:
-    """What is ours on this machine. Everything happens in the network namespace of the calling thread."""
+    """All of our objects on this machine, by all drivers together. Everything happens in the network namespace of the
+    calling thread."""
 
     scope: Scope
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
 
     def parse_later(self, bundle: Callable[[], Bundle | None], fingerprints: Mapping[str, Fingerprint]) -> States:
-        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``fingerprints``: those
-        recorded while that bundle was in the kernel."""
+        """Return the states that a bundle asks for, as :meth:`parse` does, but call ``bundle`` only when the first of
+        them is looked at. ``fingerprints``: those recorded while that bundle was in the kernel."""
         made = cache(bundle)
         live_only = {part: fingerprint.live_only for part, fingerprint in fingerprints.items()}
         return States(
@@ -39,23 +40,31 @@ class Machine:
         )
 
     def parse(self, bundle: Bundle | None) -> States:
-        """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
+        """Return the states that a bundle asks for; for None, the states without any of our objects.
+
+        Errors: ValueError, when one of them is looked at.
+        """
         return States({one.part: _from_text(one, bundle, self.scope) for one in self.drivers})
 
     def begin(self, fingerprints: Mapping[str, Fingerprint] = MappingProxyType({})) -> Readings:
-        """Begin to read what is there. ``fingerprints``: those recorded in this scope."""
+        """Begin to read the kernel. ``fingerprints``: those recorded in this scope, by part."""
         readings = ((driver.part, driver.begin(self.scope, fingerprints.get(driver.part))) for driver in self.drivers)
         return {part: reading for part, reading in readings if reading is not None}
 
     def read(self, wanted: States, readings: Readings | None = None, known: RecordedState | None = None) -> States:
-        """What is there. ``readings``: readings of the same scope. Errors: StepError."""
+        """Return the states of our objects in the kernel. Errors: StepError.
+
+        ``wanted``: of objects that belong to nobody, those that it names are read. ``readings``: readings that were
+        begun in the same scope; None: begin them now. ``known``: a recorded bundle and its fingerprints: a part that
+        matches them is not parsed.
+        """
         readings = self.begin() if readings is None else readings
         return States({one.part: self._state(one, readings.get(one.part), wanted, known) for one in self.drivers})
 
     def _state(
         self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: RecordedState | None
     ) -> State | FromText[State]:
-        """The state that is read; or the recorded bundle's, where the part matches its fingerprint."""
+        """Return the state that is read, or that of the recorded bundle where the part matches its fingerprint."""
         if reading is None:
             return driver.read(self.scope, wanted.of(driver))
         fingerprint = known.fingerprints.get(driver.part) if known else None
@@ -69,19 +78,22 @@ class Machine:
     def is_as_recorded(
         self, fingerprints: Mapping[str, Fingerprint], readings: Readings, filled: Collection[str]
     ) -> bool:
-        """Whether each part matches its fingerprint, and parts that are not ``filled`` have nothing of ours.
+        """Whether each part either matches its fingerprint, or is not among ``filled`` and has no objects of ours.
 
-        Errors: StepError.
+        ``filled``: the parts in which the target puts objects. Errors: StepError.
         """
         for driver in self.drivers:
             fingerprint, reading = fingerprints.get(driver.part), readings.get(driver.part)
             known = fingerprint is not None and reading is not None and reading.matches(fingerprint, self.scope)
-            if not known and (driver.part in filled or not _nothing(driver, self.scope)):
+            if not known and (driver.part in filled or not _is_empty(driver, self.scope)):
                 return False
         return True
 
     def fingerprints(self, readings: Readings, states: States) -> dict[str, Fingerprint]:
-        """Fingerprints of the parts that were read, and that this thread has not changed since. Errors: StepError."""
+        """Return the fingerprints, by part, of the parts that were read and that this thread has not changed since.
+
+        Errors: StepError.
+        """
         found = {}
         for driver in self.drivers:
             if reading := readings.get(driver.part):
@@ -93,11 +105,12 @@ class Machine:
     def read_back(
         self, differing: Differing, wanted: States, readings: Readings, *, asking: bool = False
     ) -> tuple[Differing, dict[str, Fingerprint]]:
-        """Re-read what the steps changed; return what still differs, and the fingerprints of the rest.
+        """Read the parts that the steps changed. Return the parts that still differ, and the fingerprints of the
+        others.
 
-        ``readings``: those from before the steps. Where the kernel says that nothing but our steps happened since, they
-        were taken whole, and nothing is read. ``asking``: it is asked for what differed alone, where it can be.
-        Errors: StepError.
+        ``readings``: those from before the steps. Where the kernel's number says that nothing but our steps happened
+        since, it took them whole, and the part is not read. ``asking``: whether the kernel is asked only for the
+        objects that differed, where that is possible. Errors: StepError.
         """
         marks = {one.part: readings[one.part].mark_after() for one in differing if one.part in readings}
         fingerprints = {
@@ -119,21 +132,25 @@ class Machine:
     def _read_again(
         self, one: DifferingPart[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States
     ) -> DifferingPart[State]:
-        """A part with the state that it has now, and the whole one that is wanted."""
+        """Return a part with the state that it has now, and with the whole state that is wanted."""
         driver = one.driver
         if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
-            there = driver.with_live_only(one.want, driver.live_only(one.have))
-            return replace(one, have=there, want=there)
+            live = driver.with_live_only(one.want, driver.live_only(one.have))
+            return replace(one, have=live, want=live)
         whole = wanted.of(driver)
-        there = reading.state(self.scope, whole) if reading else driver.read(self.scope, whole)
-        return DifferingPart(driver, there, whole)
+        live = reading.state(self.scope, whole) if reading else driver.read(self.scope, whole)
+        return DifferingPart(driver, live, whole)
 
     def dump(self, live: States) -> dict[str, object]:
-        """What is there, as JSON. Of a part that is as a known bundle has it, only what the bundle does not say."""
+        """Return the live states in JSON's types, by part. Of a part that is as a known bundle has it, that is only
+        what the bundle does not say (:meth:`Driver.live_only`)."""
         return {one.part: _dumped(one, live) for one in self.drivers}
 
     def load(self, data: Mapping[str, object], bundle: Bundle | None) -> States:
-        """What :meth:`dump` made, with the bundle that was known then. Errors, when it is looked at: ValueError."""
+        """Return the states that :meth:`dump` was given. ``bundle``: the bundle that was known then.
+
+        Errors: LookupError, TypeError; ValueError, when a state is looked at.
+        """
         return States({one.part: self._loaded(one, data[one.part], bundle) for one in self.drivers})
 
     def _loaded(self, driver: Driver[State], data: object, bundle: Bundle | None) -> State | FromText[State]:
@@ -144,31 +161,32 @@ class Machine:
         return _from_text(driver, bundle, self.scope, data["live_only"])
 
     def differing(self, live: States, wanted: States) -> Differing:
-        """The parts whose states differ, with both."""
+        """Return the parts whose states differ, each with both states."""
         found = (self._compared(one, live, wanted) for one in self.drivers)
         return [one for one in found if one is not None and one.have != one.want]
 
     def _compared(self, driver: Driver[State], live: States, wanted: States) -> DifferingPart[State] | None:
-        """What is to be compared of a part. None: both states are described by the same text, which is not parsed."""
+        """Return both states of a part; None where the same text describes both, which then need not be parsed."""
         one, other = live.from_text(driver), wanted.from_text(driver)
         if one is not None and other is not None and one.text == other.text:
             return None
         return DifferingPart(driver, live.of(driver), wanted.of(driver))
 
     def changes(self, differing: Differing) -> list[Change]:
-        """Every object that differs."""
+        """Return the changes, one for each object that differs."""
         return [change for one in differing for change in one.changes()]
 
     def obstacles(self, differing: Differing) -> list[str]:
-        """What keeps this machine from the states that are wanted, in words; empty where nothing does."""
+        """Return the reasons why this machine cannot get the wanted states, each as a sentence."""
         return [why for one in differing for why in one.driver.obstacles(one.have, one.want, self.scope)]
 
     def steps(
         self, live: States, differing: Differing, transition: Transition, translates: bool | None = None
     ) -> list[Step]:
-        """In the order in which they are taken. In one phase, what comes is there before what goes is gone.
+        """Return the steps in the order in which they are taken. Within a phase, parts that are removed altogether come
+        last.
 
-        ``translates``: whether it is rules that serve, and no balancer; None: that is asked of ``live``.
+        ``translates``: whether rules that translate serve now, rather than IPVS; None: find that out from ``live``.
         """
         of_rules = cache(lambda: self._translates(live) if translates is None else translates)
         ranked = [
@@ -179,15 +197,17 @@ class Machine:
         return [step for _, _, step in sorted(ranked, key=lambda one: one[:2])]
 
     def _translates(self, live: States) -> bool:
-        """Whether it is rules that serve, and no balancer: when they go, what they led elsewhere has to be local."""
+        """Whether rules that translate serve in a state, rather than IPVS. Packets that such rules led to endpoints are
+        for the machine's own addresses once the rules are removed."""
         serving = (driver for driver in self.drivers if driver.translates or driver.balances)
-        there = [driver for driver in serving if _is_there(driver, live, self.scope)]
-        return bool(there) and not any(driver.balances for driver in there)
+        filled = [driver for driver in serving if _has_objects(driver, live, self.scope)]
+        return bool(filled) and not any(driver.balances for driver in filled)
 
     def gone_routes(self, differing: Differing, transition: Transition) -> set[Route]:
-        """The routes that are gone when what is wanted is there.
+        """Return the routes that are gone in the wanted states.
 
-        Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
+        Translated connections go on when another part translates the new ones, so their routes do not count as gone.
+        Connections of IPVS end with it.
         """
         gone = {route for one in differing for route in one.gone()}
         if not gone or transition.new == transition.old or transition.from_balancer:
@@ -195,7 +215,7 @@ class Machine:
         return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
     def new_frontends(self, differing: Differing) -> set[FrontendAddress]:
-        """The frontends that are served when what is wanted is there, and are not before."""
+        """Return the frontends that are served in the wanted states, and are not before."""
         come = {route.frontend for one in differing for route in one.new()}
         return come - {frontend for one in differing for frontend in one.driver.serves(one.have, come)}
 
@@ -210,19 +230,20 @@ def _live_only(driver: Driver[State], states: States) -> object:
     return driver.live_only(states.of(driver)) if text is None else text.live_only
 
 
-def _is_there(driver: Driver[State], live: States, scope: Scope) -> bool:
-    """Whether anything of ours is in a part; an artifact says so without being parsed."""
+def _has_objects(driver: Driver[State], live: States, scope: Scope) -> bool:
+    """Whether a part has any object of ours. Where a text describes its state, the text need not be parsed for that."""
     text = live.from_text(driver)
     return bool(text.text) if text else bool(live.of(driver) != driver.parse("", scope))
 
 
-def _nothing(driver: Driver[State], scope: Scope) -> bool:
+def _is_empty(driver: Driver[State], scope: Scope) -> bool:
+    """Whether the kernel has no object of ours in a driver's part. Errors: StepError."""
     nothing = driver.parse("", scope)
     return bool(driver.read(scope, nothing) == nothing)
 
 
 def _rank(phase: Phase, transition: Transition, translates: Callable[[], bool]) -> int:
-    """``translates``: whether rules that translate are there."""
+    """Return the place of a phase in the order of steps. ``translates``: returns whether rules that translate serve."""
     if phase is Phase.ADDRESSES and transition.to_balancer and translates():
         return Phase.SYSCTLS
     if transition.new is None and phase in TEARDOWN:
@@ -238,7 +259,8 @@ def _text(bundle: Bundle | None, part: str) -> str:
 
 
 def _from_text(driver: Driver[State], bundle: Bundle | None, scope: Scope, live_only: object = None) -> FromText[State]:
-    """What a bundle has for a driver; without a bundle, or a part in it, nothing of ours is there."""
+    """Return the state that a bundle describes for a driver; without a bundle, or without the part in it, the state
+    without any of our objects."""
     return FromText(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, live_only)
 
 

@@ -1,4 +1,5 @@
-"""Settings of this machine with which it would answer for no IPv6 address of a bundle: the operator's, they stay.
+"""Find the settings with which this machine would answer for no IPv6 address of a bundle. They are the operator's: svcc
+names them, and does not change them.
 
 The kernel answers for an address of another device only on links that forward (ndisc_recv_ns).
 """
@@ -21,9 +22,11 @@ _ALL = "net.ipv6.conf.all.forwarding"
 
 
 def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
-    """Why IPv6 addresses of a bundle would not be announced: a sentence each. Errors: StepError.
+    """Yield a sentence for each setting with which IPv6 addresses of a bundle would not be announced, and one where the
+    kernel has no dummy devices. Errors: StepError.
 
-    What the bundle itself sets is not in the way: forwarding for all links reaches each of them where it is set anew.
+    A setting that the bundle itself changes is not in the way: where it turns forwarding on for all links, the kernel
+    turns it on for each.
     """
     artifact = bundle.artifact(difference.PART) if bundle else None
     announced = [*announced_in(artifact.text)] if artifact else []
@@ -32,8 +35,8 @@ def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
     yield from no_device()
     if not _forwards("all") and set_to(bundle, _ALL) == "1":
         return
-    there = links()
-    for link in sorted({name for address in announced for name in due(address, there)}):
+    devices = links()
+    for link in sorted({name for address in announced for name in due(address, devices)}):
         if not _forwards(link):
             yield (
                 f"{of_device(6, link, 'forwarding')} is 0: with it this machine answers neighbour solicitations for no "

@@ -1,7 +1,8 @@
-"""What keeps packets of services from their endpoints on this machine though the rules are right: firewalls that drop
-them, forwarding that is off, missing routes, answers that come by another way, bridges that pass packets by.
+"""Find what keeps packets of services from their endpoints on this machine though the rules are right: firewalls that
+drop packets, forwarding that is off, missing routes, answers that come in by another device, and bridges whose packets
+do not pass netfilter.
 
-Only what stands in the way is given, each with a remedy. What cannot be read is named, and left alone.
+Each obstruction comes with a remedy. What cannot be read is named, or else left alone.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from svcc.apply.reverse_path import reverse_path_drops
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.sysctl.settings import of_device
 
-#: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
+#: One endpoint is looked at for each network of this prefix length: packets go the same way to all of it, most likely.
 _ALIKE = {4: 24, 6: 64}
-#: Networks of endpoints that are looked at.
+#: How many networks of endpoints are looked at.
 _LOOKED_AT = 1000
 _SYS = Path("/proc/sys/net")
 _BROADCAST = "it is the broadcast address of a network of this machine's: nobody in that network can connect to it"
@@ -28,7 +29,7 @@ _BROADCAST = "it is the broadcast address of a network of this machine's: nobody
 
 @dataclass(frozen=True, slots=True)
 class Obstruction:
-    """A setting of the machine or a rule of somebody's that keeps packets from services."""
+    """A setting of the machine or a rule of another program that keeps packets from services."""
 
     subject: str
     state: str  # what was found
@@ -38,10 +39,11 @@ class Obstruction:
 def obstructions(
     served: Collection[Summary], *, translated: bool = True, ours: Collection[str] = ()
 ) -> Iterator[Obstruction]:
-    """What stands in the way of services; of none, what would be in the way of any.
+    """Yield what stands in the way of services; where none is served, what would be in the way of any.
 
-    ``translated``: by rules; else the kernel's own balancer sends packets on, forwarding is switched on with it, and
-    service addresses are this machine's own. ``ours``: the names of svcc's tables.
+    ``served``: the summaries of the services. ``translated``: whether rules translate packets; else IPVS sends them on,
+    forwarding is switched on by the apply, and service addresses are this machine's own. ``ours``: the names of svcc's
+    nftables tables.
     """
     families = {one.version for summary in served for one in summary.frontends} or {4, 6}
     endpoints = _endpoints(served)
@@ -55,7 +57,8 @@ def obstructions(
 
 
 def _endpoints(served: Collection[Summary], *, answering_through: bool = False) -> list[str]:
-    """One for each network of endpoints; of those alone whose answers pass this machine."""
+    """Return the address of one endpoint for each network of endpoints. ``answering_through``: only of endpoints whose
+    answers pass this machine."""
     found: dict[str, str] = {}
     for summary in served:
         for frontend in summary.frontends:
@@ -77,13 +80,15 @@ def _add_networks(found: dict[str, str], frontend: ServedFrontend) -> None:
 
 
 def _network(address: str) -> str:
-    """The network that it stands for, as text: made without parsing where that is easy, as there may be thousands."""
+    """Return a text that is the same for all addresses of one network. IPv4 addresses are not parsed for that, as there
+    may be thousands."""
     if ":" not in address:
         return address.rpartition(".")[0]
     return str(ip_network(f"{address}/{_ALIKE[6]}", strict=False))
 
 
 def _addresses(served: Collection[Summary]) -> list[str]:
+    """Return one service address for each network that has any."""
     found = {one.address: None for summary in served for one in summary.frontends if one.address is not None}
     return list(dict(zip(map(_network, found), found, strict=True)).values())[:_LOOKED_AT]
 
@@ -92,9 +97,10 @@ def _addresses(served: Collection[Summary]) -> list[str]:
 
 
 def _forwarding(families: Collection[int], *, named: bool, switched_on: bool) -> Iterator[Obstruction]:
-    """Where endpoints are on other machines packets have to be forwarded (ip-sysctl).
+    """Yield where forwarding is off. It is needed where endpoints are on other machines (ip-sysctl).
 
-    ``switched_on``: by what is applied, so that only devices can be left out.
+    ``named``: whether endpoints are known; only then each device is looked at. ``switched_on``: whether the apply turns
+    forwarding on for all devices, so that only single devices can have it off.
     """
     keys = {4: "ipv4/conf/{}/forwarding", 6: "ipv6/conf/{}/forwarding"}
     for family in sorted(families):
@@ -145,8 +151,8 @@ def _routes(endpoints: Collection[str], addresses: Collection[str]) -> Iterator[
 
 
 def _unreachable(address: str) -> str | None:
-    """Why the kernel has no way to an address; None where it has one. A UDP socket that connects asks for the route and
-    sends nothing (udp(7))."""
+    """Return why the kernel has no route to an address; None where it has one. Connecting a UDP socket looks up the
+    route and sends nothing (udp(7))."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((address, 9))
@@ -159,7 +165,8 @@ def _unreachable(address: str) -> str | None:
 
 
 def _is_broadcast(address: str) -> bool:
-    """Whether it can be connected to once that is asked for (socket(7), SO_BROADCAST). A route may prohibit it, too."""
+    """Whether an address is a broadcast address: a socket may connect to it once SO_BROADCAST is set (socket(7)). An
+    address that a route prohibits stays refused."""
     if ":" in address:
         return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -179,8 +186,9 @@ def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
 
 
 def _bridges(endpoints: Collection[str]) -> Iterator[Obstruction]:
-    """Between two ports of one bridge packets pass netfilter only if br_netfilter hands them over: else an endpoint's
-    answer reaches a client on its own bridge with the endpoint's address, and is refused."""
+    """Yield the bridges of endpoints whose packets do not pass netfilter. Between two ports of one bridge they pass it
+    only where br_netfilter hands them over. Else an endpoint's answer reaches a client on the same bridge with the
+    endpoint's address as its source, and the client refuses it."""
     if not endpoints:
         return
     from pyroute2 import IPRoute

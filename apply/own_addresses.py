@@ -1,7 +1,7 @@
-"""Service addresses that the machine holds already: taking them would close ports that it serves itself.
+"""Find service addresses that are the machine's own already: to take them would close ports that it serves itself.
 
-A vip or external-ip leads to services alone: what no service declares there is rejected, the machine's own sshd among
-it. So an address that is on a device of the machine is refused on every target, unless it is ``shared``.
+A vip or external-ip leads to services alone. Connections to its other ports are rejected, also those to the machine's
+own sshd. So an address that is on a device of the machine is refused on every target, unless it is ``shared``.
 """
 
 from __future__ import annotations
@@ -22,39 +22,40 @@ from svcc.targets import find
 from svcc.targets.interface import Bundle, ServiceNetworks
 from svcc.targets.vip_device import is_ours
 
-#: The state of a socket that serves, in /proc/net (TCP_LISTEN, TCP_CLOSE for udp; include/net/tcp_states.h).
+#: The state in /proc/net of a socket that waits for clients (TCP_LISTEN; TCP_CLOSE for udp; include/net/tcp_states.h).
 _SERVES = {"tcp": "0A", "udp": "07"}
-#: Addresses and ports that are named; a machine may have thousands.
+#: How many addresses and ports are named; a machine may have thousands.
 _NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class OpenSocket:
-    """A socket that waits for clients. ``address`` is unspecified (0.0.0.0, ::) where it takes those of any."""
+    """A socket that waits for clients. ``address`` is 0.0.0.0 or :: where it takes clients of every local address."""
 
     port: int
     protocol: str
     address: ir.Address
 
     def takes(self, address: ir.Address) -> bool:
-        """Whether it may get what is sent to an address. A socket of ``::`` takes IPv4 too, unless told not to."""
+        """Whether the socket may get what is sent to an address. A socket on ``::`` takes IPv4 too, unless it was told
+        not to (IPV6_V6ONLY, ipv6(7)), which is not known here."""
         if self.address.is_unspecified:
             return self.address.version == 6 or address.version == 4
         return self.address == address
 
 
 def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
-    """Why a bundle cannot be applied to this machine, a sentence for each address that is the machine's own.
-
-    Errors: StepError.
-    """
+    """Yield a sentence for each address of the machine for which a bundle cannot be applied here. Errors: StepError."""
     target = find(bundle.target) if bundle is not None else None
     if bundle is not None and target is not None:
         yield from taken(set(target.exclusive_addresses(bundle)), target.service_networks(bundle), scope)
 
 
 def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
-    """A sentence for each address of the machine that services want for themselves, or whose network they want."""
+    """Yield a sentence for each address of the machine that services want for themselves, or whose network they want.
+
+    Errors: StepError.
+    """
     if not wanted and not networks.networks:
         return
     if tools.find("ip") is None:
@@ -75,7 +76,8 @@ def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scop
 def _in_networks(
     held: Collection[tuple[ir.Address, str]], services: ServiceNetworks, wanted: Collection[ir.Address]
 ) -> Iterator[str]:
-    """Other addresses of the machine's in the networks of service addresses, where nothing of it could be reached."""
+    """Yield a sentence for each other address of the machine that is in a network of service addresses: no port of the
+    machine could be reached there."""
     found = [
         (address, device, network)
         for address, device in held
@@ -92,7 +94,7 @@ def _in_networks(
 
 
 def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
-    """The addresses on devices that svcc did not make for this prefix, and the devices. Errors: StepError."""
+    """Yield each address on a device that svcc did not make for this prefix, with the device. Errors: StepError."""
     recorded = {scope.device} if scope.device else set()
     for link in links():
         if not is_ours(link, scope.prefix, recorded):
@@ -102,10 +104,11 @@ def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
 
 
 def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
-    """Declared ports that the machine listens on itself, each with its service, whose clients would be led there.
+    """Yield each declared port on which the machine listens itself, with the label of the service that would get the
+    clients of that socket.
 
-    A node port takes them at every address but loopback ones, or at those in some networks; a port of a ``shared``
-    address at that one. Errors: StepError.
+    A node port gets clients at every address but loopback ones, or at the addresses in some networks. A port of a
+    ``shared`` address gets them at that address. Errors: StepError.
     """
     sockets: defaultdict[tuple[str, int], list[OpenSocket]] = defaultdict(list)
     for socket in _open_sockets() if services.frontends else ():
@@ -125,7 +128,7 @@ def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
 
 
 def _busy(one: ServedFrontend, sockets: Mapping[tuple[str, int], object]) -> list[int]:
-    """The ports of a frontend that some socket has."""
+    """Return the ports of a frontend on which some socket waits for clients."""
     if one.first == one.last:
         return [one.first] if (one.protocol, one.first) in sockets else []
     return sorted(p for protocol, p in sockets if protocol == one.protocol and one.first <= p <= one.last)
@@ -134,7 +137,7 @@ def _busy(one: ServedFrontend, sockets: Mapping[tuple[str, int], object]) -> lis
 def _is_taken(
     socket: OpenSocket, one: ServedFrontend, held: Collection[ir.Address], networks: Collection[ir.Network]
 ) -> bool:
-    """Whether clients of a socket would be led to a frontend, which has its port."""
+    """Whether clients of a socket would be led to a frontend that has the same port."""
     if one.address is not None:
         address = ip_address(one.address)
         return address in held and socket.takes(address)
@@ -145,7 +148,7 @@ def _is_taken(
 
 
 def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> str:
-    """The ports that would be cut off, as an end of a sentence."""
+    """Return the ports that would be cut off, as the end of a sentence; "" where there are none."""
     ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in sockets if one.takes(address))]
     if not ports:
         return ""
@@ -154,7 +157,7 @@ def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> str:
 
 
 def _open_sockets() -> Iterator[OpenSocket]:
-    """The sockets of the thread's network namespace that wait for clients (proc_net_tcp(5))."""
+    """Yield the sockets of the thread's network namespace that wait for clients (proc_net_tcp(5))."""
     for protocol, state in _SERVES.items():
         for name in (protocol, f"{protocol}6"):
             path = Path("/proc/thread-self/net", name)
@@ -167,7 +170,7 @@ def _open_sockets() -> Iterator[OpenSocket]:
 
 
 def _address(text: str) -> ir.Address:
-    """An address as /proc/net has it: words of 32 bits in hexadecimal, each in the machine's own byte order."""
+    """Return the address that /proc/net prints as words of 32 bits in hexadecimal, each in the machine's byte order."""
     words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
     packed = b"".join(words)
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)

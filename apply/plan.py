@@ -1,4 +1,4 @@
-"""A plan as data: what an apply would change, on which machine. It can be saved, shown, and applied later."""
+"""A plan as data: what an apply would change. It can be saved, shown, and applied later."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ from svcc.targets.reading import RefusedText
 
 @dataclass(frozen=True)
 class Plan:
-    """``generation``: the one in place when it was made; None: none was. ``basis``: a digest of the machine's state, as
-    far as it differs from what is wanted: a plan is applied only where that is still the same.
-    """
+    """What an apply would change. A plan is applied only where its ``basis`` is still the same."""
 
     wanted: Wanted
-    generation: int | None
+    generation: int | None  # the number of the one in place when the plan was made; None: none was
     changes: tuple[Change, ...]
-    basis: str
+    basis: str  # a digest of what the machine's state differs by from the wanted one; see basis_of
 
     @property
     def empty(self) -> bool:
@@ -61,9 +59,9 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: object) -> Plan:
-        """What :meth:`to_json` made, wherever it has been since: it is checked as any input is.
+        """Return the plan that :meth:`to_json` gave. The data is checked as any input is, as it may have been edited.
 
-        Errors: InvalidPlan; InputError: what it is to apply is wrong.
+        Errors: InvalidPlan; InputError where the program or the bundle in it is wrong.
         """
         if wrong := next(iter(_validator().iter_errors(data)), None):
             raise InvalidPlan(f"{wrong.json_path}: {wrong.message}"[:200])
@@ -76,7 +74,8 @@ class Plan:
 
 
 def basis_of(generation: int | None, changes: Iterable[Change]) -> str:
-    """The digest of what a plan was made of: the generation in place, and all that differs from what is wanted."""
+    """Return the digest of what a plan was made from: the generation in place, and all that differs from the wanted
+    state."""
     digest = sha256(f"{generation}\n".encode())
     for line in sorted(f"{change.part} {change}\n" for change in changes):
         digest.update(line.encode("utf-8", "surrogateescape"))

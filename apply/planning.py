@@ -1,4 +1,4 @@
-"""What stands between the machine and what it is to hold, and what would lead there. Nothing is changed here."""
+"""Compare the machine with what it is to hold, and plan the steps that lead there. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ from svcc.targets.interface import Bundle
 
 @dataclass(frozen=True)
 class _Recognised:
-    """The generation in place, where the rules matched its fingerprints."""
+    """The generation in place, where the kernel's rules match its fingerprints."""
 
     bundle: Callable[[], Bundle | None]
-    scope: Scope  # but for its bundle
+    scope: Scope  # without the bundle
     readings: Readings
     live: States
 
 
 @dataclass(frozen=True)
 class EarlyReadings:
-    """Listings of the kernel that began early, while the program was still being compiled."""
+    """Readings of the kernel that were begun early, while the program was still being compiled."""
 
     generation: int | None
     scope: Scope
     readings: Readings
-    stamp: str = ""  # of the store, when they were begun
+    stamp: str = ""  # the store's stamp when they were begun
 
     def holds(self, installation: Installation, scope: Scope) -> bool:
-        """Whether it is this installation's objects that are read, and no other svcc changed them since."""
+        """Whether they are readings of this installation in this scope, and its generation is still the same."""
         return self.generation == installation.number and self.scope == replace(scope, bundles=())
 
 
 def read_early(store: Store) -> EarlyReadings | None:
-    """Begin to read what is there, while a program is compiled: most machines have one installation, and compiling is
-    for that. None where there is nothing to begin with, or something is under way.
+    """Begin to read the kernel while a program is being compiled. That is possible where the machine has one
+    installation, as most have: the program is for it. Return None where it has none or several, and where an apply is
+    under way.
 
-    What is read is good for nothing when somebody takes the lock to change anything meanwhile: see ``stamp``.
+    The readings are of no use once somebody takes the store's lock to change anything: ``stamp`` shows that.
     Errors: StepError, StoreError.
     """
     with store.reading(patience=0) as stamp:
@@ -71,7 +72,8 @@ def read_early(store: Store) -> EarlyReadings | None:
 def _readings(
     installation: Installation, scope: Scope, fingerprints: Mapping[str, Fingerprint], early: EarlyReadings | None
 ) -> Readings:
-    """The early ones, where they are of what is in place still; else they are begun now. Errors: StepError."""
+    """Return the early readings, where they are of the generation in place; else begin readings now. Errors:
+    StepError."""
     if early is not None and early.holds(installation, scope):
         return early.readings
     return Machine(scope).begin(fingerprints)
@@ -80,9 +82,10 @@ def _readings(
 def make_plan(
     installation: Installation, draft: Draft, patience: float = drain.PATIENCE, early: EarlyReadings | None = None
 ) -> ExecutionPlan:
-    """Compare the machine with a draft. ``patience``: see :mod:`svcc.apply.drain`; ``early``: see :func:`read_early`.
+    """Compare the machine with a draft, and return the plan that leads to it.
 
-    Errors: StepError, StoreError, ValueError.
+    ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. Errors: StepError, StoreError,
+    ValueError.
     """
     before = installation.current
     scope = _scope(draft.scope, before)
@@ -99,13 +102,12 @@ def make_plan(
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
     fingerprints = {} if old is None else fingerprints
-    live = known.read(wanted, readings, RecordedState(old, fingerprints))  # what the draft wants is not ours yet
+    live = known.read(wanted, readings, RecordedState(old, fingerprints))  # objects of the draft alone are not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
     if not differing:
-        # What stands in the way of changes is looked for where there are any. A service address that has since come to
-        # be the machine's own is none: the rules do not depend on it, so that the same would be made anew, and refusing
-        # nothing would help nobody. The next change is refused, and names it.
+        # Obstacles are looked for only where something changes. A service address may have become the machine's own
+        # since the last apply. To refuse an apply that changes nothing would not help; the next change is refused.
         return ExecutionPlan(machine, transition, live, wanted, (), (), (), ended, readings=readings)
     return execution_plan(
         machine,
@@ -122,17 +124,17 @@ def make_plan(
     )
 
 
-def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
-    """The plan where rules of some services are all that differs (:mod:`svcc.apply.by_service`): neither the bundle
-    before nor the whole states are made, unless somebody asks for them. Errors: StepError.
+def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
+    """Return the plan where only the rules of some services differ (:mod:`svcc.apply.by_service`). Neither the old
+    bundle nor the whole states are made, unless somebody asks for them. Errors: StepError.
     """
-    machine = Machine(there.scope.including(draft.bundle))
+    machine = Machine(recognised.scope.including(draft.bundle))
     wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
     differing, (before, after) = changed.differing, changed.summaries
     plan = execution_plan(
         machine,
         here,
-        there.live,
+        recognised.live,
         wanted,
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
@@ -140,14 +142,14 @@ def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, p
         lasts=lasts(after, here),
         networks=after.node_port_networks,
         patience=patience,
-        readings=there.readings,
+        readings=recognised.readings,
         translates=True,
     )
-    return replace(plan, whole=lambda: Machine(machine.scope.including(there.bundle())), changed=changed)
+    return replace(plan, whole=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed)
 
 
 def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
-    """What stands in the way of changes, a sentence each, each once. Errors: StepError."""
+    """Return what stands in the way of changes: sentences, each of them once. Errors: StepError."""
     found = (
         *known.obstacles(differing),
         *own_addresses(bundle, known.scope),
@@ -158,8 +160,8 @@ def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> t
 
 
 def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
-    """The routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. None of a bundle
-    that was compiled elsewhere: which endpoints it has is not known.
+    """Return the routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. There are
+    none for a bundle that was compiled before, as its endpoints are not known.
     """
     if draft.bundle is not None and not draft.summary.frontends:
         return frozenset()
@@ -171,14 +173,13 @@ def _finished(installation: Installation, before: Generation | None, draft: Draf
 
 
 def finished(old: Summary, new: Summary) -> frozenset[Route]:
-    """The UDP routes of endpoints that are draining in one summary, and are not in the other at all."""
+    """Return the UDP routes of endpoints that are draining in the old summary, and are not in the new one at all."""
     return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
 def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
-    """Which routes that are gone are so for new connections alone: their endpoints are draining, or on other nodes.
-
-    None, where connections end with the balancer that carries them.
+    """Return the function that says whether the connections of a gone route go on: its endpoint is draining, or the
+    node sends new connections only to others. No connections go on where IPVS carried them: they end with it.
     """
     if transition.from_balancer:
         return lambda _: False
@@ -188,8 +189,8 @@ def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
 def nothing_to_do(
     installation: Installation, generation: Generation, early: EarlyReadings | None
 ) -> ExecutionPlan | None:
-    """The empty plan, where all parts match the fingerprints of the generation in place; not even its bundle is read
-    then. None: a plan has to be made. Errors: StepError, StoreError.
+    """Return the empty plan where all parts match the fingerprints of the generation in place; its bundle is not read
+    for that. Return None where a plan has to be made. Errors: StepError, StoreError.
     """
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
@@ -203,7 +204,8 @@ def nothing_to_do(
 
 
 def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
-    """A generation's bundle; None also where it is damaged: that is no reason not to go on from it."""
+    """Return a generation's bundle. Return None also where its record is damaged: svcc then goes on from what it finds
+    in the kernel."""
     try:
         return installation.bundle(generation)
     except StoreError:
@@ -211,7 +213,8 @@ def _known(installation: Installation, generation: Generation | None) -> Bundle 
 
 
 def _scope(scope: Scope, before: Generation | None) -> Scope:
-    """As the generation before spelt it: nft's tables do not tell `Custom` from `CUSTOM`, nor what device there was."""
+    """Return the scope with the prefix as the generation before spelt it, as nft's tables do not tell `Custom` from
+    `CUSTOM`; and with that generation's device, where the scope names none."""
     if before is None or scope.prefix.lower() != before.prefix.lower():
         return scope
     return replace(scope, prefix=before.prefix, device=scope.device or before.device)

@@ -1,7 +1,7 @@
-"""A program as a generation keeps it: the IR's JSON with a line for each service, sorted by their names.
+"""The text of a program as a generation keeps it: the IR's JSON with a line for each service, sorted by their names.
 
-It is a document that svcc reads like any other. Services that are the same are the same line, so that two programs are
-compared without reading what did not change.
+svcc reads it like any other IR document. Equal services have equal lines. So two programs are compared without reading
+what did not change.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from svcc.kernel.addresses import text_of
 
 _SERVICES = ',"services":[\n'
 _END = "\n]}\n"
-#: Characters of a text that is read.
+#: How many characters a text may have that is read.
 _LIMIT = 256 << 20
-#: JSON without spaces.
+#: Encodes a value as JSON without spaces.
 _written = json.JSONEncoder(separators=(",", ":")).encode
 
-#: What is said of an endpoint beside its address, and what most say.
+#: The fields of an endpoint besides its address, and the values that most endpoints have there.
 _beside = attrgetter(*(one.name for one in fields(ir.Endpoint) if one.compare and one.name != "address"))
 _PLAIN = _beside(ir.Endpoint(IPv4Address(0)))
-#: What is said of a service beside what most have.
+#: The fields of a service besides those that most services set, and the values that most services have there.
 _further = attrgetter(
     *(one.name for one in fields(ir.Service) if one.compare and one.name not in ("name", "vips", "ports", "endpoints"))
 )
@@ -38,10 +38,10 @@ _NOTHING_FURTHER = _further(ir.Service(""))
 
 
 class KeptProgram:
-    """A program and its text, each made of the other when it is first asked for.
+    """A program and its text. Each is made from the other when it is first asked for.
 
-    The text is the same for programs that say the same, whatever the order of their services, nodes and balancers.
-    Errors of what is made of a text: ValueError, where it is something else.
+    Programs that say the same have the same text, whatever the order of their services, nodes and balancers.
+    Errors of an object that was made from a text: ValueError, where the text is no program's.
     """
 
     def __init__(self, made_of: ir.Program | str) -> None:
@@ -65,7 +65,7 @@ class KeptProgram:
         return sha256(bytes_of(self.text)).hexdigest()
 
     def program(self, without: Collection[str] = ()) -> ir.Program:
-        """The program, but for the services of these names."""
+        """Return the program without the services of these names."""
         if isinstance(self._made_of, str):
             return self._lines.program(without)
         services = self._made_of.services
@@ -76,32 +76,33 @@ class KeptProgram:
         return _Lines.of(self.text)
 
     def line(self, name: str) -> str | None:
-        """The line of a service; None: there is no such service."""
+        """Return the line of a service; None where there is no such service."""
         return self._lines.services.get(name)
 
     def changed(self, lines: Mapping[str, str | None]) -> KeptProgram:
-        """The program with these lines in the place of those of their services; None: without the service."""
+        """Return the program with some services changed. ``lines``: their new lines, by name; None: without the
+        service."""
         services = {**self._lines.services, **lines}
         return KeptProgram(_text(self._lines.head, [line for _, line in sorted(services.items()) if line is not None]))
 
     def differing_services(
         self, other: KeptProgram
     ) -> tuple[Mapping[str, ir.Service], Mapping[str, ir.Service]] | None:
-        """The services, by name, that are not the same in both, as they are in this and in the other; of this text they
-        alone are read. None: more than services differs."""
+        """Return the services that differ between this program and the other, by name: those of this one, and those of
+        the other. Services whose lines are equal are not parsed. Return None where more than services differs."""
         if self._lines.head != other._lines.head:
             return None
         old, new = ({one.name: one for one in program.services} for program in self._without_the_same(other))
         return old, new
 
     def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
-        """Both programs without the services that are the same in both, as far as that is quick to see."""
+        """Return both programs, without the services whose lines are equal where lines are at hand."""
         if isinstance(self._made_of, ir.Program) and isinstance(other._made_of, ir.Program):
             return self._made_of, other._made_of
         return self._without_the_same(other)
 
     def _without_the_same(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
-        """Both programs without the services whose lines are the same in both."""
+        """Return both programs without the services whose lines are the same in both."""
         after = other._lines.services
         same = {name for name, line in self._lines.services.items() if after.get(name) == line}
         return self.program(same), other.program(same)
@@ -112,7 +113,7 @@ def _text(head: str, lines: Iterable[str]) -> str:
 
 
 def service_line(service: ir.Service) -> str:
-    """The line of a service."""
+    """Return the line of a service."""
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
         if _beside(one) == _PLAIN
@@ -123,7 +124,7 @@ def service_line(service: ir.Service) -> str:
 
 
 def _settings(service: ir.Service) -> str:
-    """A service without its endpoints, as JSON. Most say nothing but their name, their vips and their ports."""
+    """Return a service without its endpoints, as JSON. Most services have a name, vips and ports, and nothing else."""
     if not service.vips or _further(service) != _NOTHING_FURTHER:
         return _written(service_to_json(service))
     vips = '","'.join([text_of(vip) for vip in service.vips])
@@ -133,12 +134,14 @@ def _settings(service: ir.Service) -> str:
 
 @lru_cache(maxsize=1024)
 def _port(port: ir.Port) -> str:
-    """A port as JSON. Many services have the same ones."""
+    """Return a port as JSON. Results are kept, because many services have equal ports."""
     return _written(port_to_json(port))
 
 
 @dataclass(frozen=True)
 class _Lines:
+    """The text of a program, taken apart into lines."""
+
     head: str  # the document without its services
     services: Mapping[str, str]  # the line of each, by its name
 
@@ -152,7 +155,8 @@ class _Lines:
 
     @staticmethod
     def _named(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """A service begins with its name, which has no quotes and no backslashes in it."""
+        """Yield each line with the name of its service. A line begins with the name, which has no quotes and no
+        backslashes in it."""
         for line in lines:
             if not line.startswith('{"name":"'):
                 raise ValueError("it holds something else than services")

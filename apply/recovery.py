@@ -1,4 +1,4 @@
-"""Going to a state from wherever the machine is: back after a failure, and on or back after a kill."""
+"""Take the machine to a state from wherever it is: back after a failure, and forward or back after a kill."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from svcc.apply.states import States
 from svcc.kernel.steps import Change, StepError
 from svcc.targets.interface import Bundle
 
-#: Rounds of going to a state, before svcc gives it up.
+#: How often svcc tries to get to a state before it gives up.
 _ROUNDS = 3
 
 
 def converge(machine: Machine, wanted: States, transition: Transition) -> list[Change]:
-    """Go to a state from wherever the machine is; returns what differs still. Errors: StepError."""
+    """Take the machine to a state from wherever it is. Return what still differs. Errors: StepError."""
     failure: StepError | None = None
     for _ in range(_ROUNDS):
         live = machine.read(wanted)
@@ -28,7 +28,7 @@ def converge(machine: Machine, wanted: States, transition: Transition) -> list[C
         for step in machine.steps(live, differing, transition):
             try:
                 step.run()
-            except StepError as error:  # the others may do without it, and the next round sees what is left
+            except StepError as error:  # other steps may still work, and the next round sees what is left to do
                 failure = error
     if failure is not None:
         raise failure
@@ -36,7 +36,7 @@ def converge(machine: Machine, wanted: States, transition: Transition) -> list[C
 
 
 def what_differs(machine: Machine, wanted: States) -> list[Change]:
-    """What differs between the kernel and a state; nothing, where the kernel cannot be read."""
+    """Return what differs between the kernel and a state; an empty list where the kernel cannot be read."""
     try:
         return machine.changes(machine.differing(machine.read(wanted), wanted))
     except (StepError, OSError, ValueError):
@@ -44,9 +44,10 @@ def what_differs(machine: Machine, wanted: States) -> list[Change]:
 
 
 def recover(installation: Installation) -> str:
-    """Finish or undo what a killed apply left, the store's lock being held; says what was done, "" if nothing was.
+    """Finish or undo an apply that was killed, with the store's lock held. It is finished where the new rules served
+    already, else undone. Return a sentence that says what was done; "" where there was no such apply.
 
-    Forward where the new rules were in, else back. Errors: Broken, StepError, StoreError.
+    Errors: Broken, StepError, StoreError.
     """
     journal = Journal.read(installation.journal)
     if journal is None:
@@ -57,18 +58,18 @@ def recover(installation: Installation) -> str:
     new, old = installation.bundle(after), installation.bundle(before)
     machine = Machine(installation.scope(after).including(old, new))
     forward = journal.switched or installation.number == journal.after
-    there = Transition(before.target if before else None, after.target)
+    onward = Transition(before.target if before else None, after.target)
     if forward:
-        arrive(machine, machine.parse(new), there)
+        arrive(machine, machine.parse(new), onward)
     else:
-        arrive(machine, _states(machine, journal, old), Transition(there.new, there.old))
+        arrive(machine, _states(machine, journal, old), Transition(onward.new, onward.old))
     end(installation, journal, forward=forward)
     how = "finished" if forward else "undone"
     return f"generation {after.number}, which was under way when svcc was stopped, is {how}"
 
 
 def _states(machine: Machine, journal: Journal, old: Bundle | None) -> States:
-    """The states before. Errors: StoreError where the journal holds none."""
+    """Return the states from before the apply. Errors: StoreError where the journal's states cannot be read."""
     try:
         return machine.load(journal.states, old)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -76,14 +77,15 @@ def _states(machine: Machine, journal: Journal, old: Bundle | None) -> States:
 
 
 def arrive(machine: Machine, wanted: States, transition: Transition) -> None:
-    """Go to a state from wherever the machine is. Errors: StepError, Broken."""
+    """Take the machine to a state from wherever it is. Errors: StepError; Broken where something still differs."""
     left = converge(machine, wanted, transition)
     if left:
         raise Broken(NotTaken(left), left)
 
 
 def end(installation: Installation, journal: Journal, *, forward: bool) -> None:
-    """Close a journal: the generation after is the current one, or never was."""
+    """Close a journal: make the new generation the current one (``forward``), or the old one, and forget the new
+    one."""
     current = journal.after if forward else journal.before
     if installation.number != current:
         installation.make_current(current)
@@ -93,7 +95,7 @@ def end(installation: Installation, journal: Journal, *, forward: bool) -> None:
 
 
 def give_up(installation: Installation) -> None:
-    """Forget an apply that can neither be finished nor undone: the next one goes on from what is there."""
+    """Forget an apply that can neither be finished nor undone. The next apply goes on from what is in the kernel."""
     journal = Journal.read(installation.journal)
     if journal is not None:
         end(installation, journal, forward=installation.number == journal.after)

@@ -1,4 +1,4 @@
-"""Loading a bundle where it cannot hurt: in a network namespace that is thrown away afterwards.
+"""Load a bundle where it does no harm: in a network namespace that is thrown away afterwards.
 
 The real tools put the real files into the real kernel, so what fails here would fail on the machine.
 """
@@ -26,9 +26,10 @@ class RefusedPart:
 
 
 def rehearse(bundle: Bundle) -> list[RefusedPart]:
-    """Load every part in order, each with its own tool; needs root. Empty: this machine takes the bundle.
+    """Load every part of a bundle in order, each with its own tool; needs root. Return the parts that were refused; an
+    empty list says that this machine takes the bundle.
 
-    After the first failure the others are not tried: they build on it.
+    After the first failure the parts that follow are not tried, because they build on it.
     """
     namespace = Namespace("rehearsal")
     try:
@@ -38,9 +39,9 @@ def rehearse(bundle: Bundle) -> list[RefusedPart]:
 
 
 def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) -> list[RefusedPart]:
-    """Load every part of a bundle into a namespace, up to the first that is refused.
+    """Load every part of a bundle into a namespace, up to the first that is refused. Return what was refused.
 
-    ``again``: the bundle is there already; only parts whose tools can take that are loaded.
+    ``again``: whether the namespace has the bundle already; then only parts that can be loaded twice are loaded.
     """
     for artifact in bundle.artifacts:
         if again and not artifact.part.repeatable:

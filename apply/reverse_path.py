@@ -1,4 +1,4 @@
-"""Answers that Linux drops because they come in by another device than the one that leads back (``rp_filter`` 1,
+"""Find answers that Linux drops because they come in by another device than the one that leads back (``rp_filter`` 1,
 ip-sysctl.rst; RFC 3704, section 2.2). IPv6 has no such setting."""
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ _REFUSED = (errno.EXDEV, errno.EINVAL)
 
 
 class ReversePathDrop(NamedTuple):
-    """Packets of an endpoint that a device takes from its own network, and the machine drops."""
+    """A device, and an endpoint in its network, whose packets the machine drops when they come in by that device."""
 
     device: str
     endpoint: str
 
 
 def reverse_path_drops(endpoints: Collection[str]) -> Iterator[ReversePathDrop]:
-    """For each endpoint's address, the strict device that is in its network while another one leads there."""
+    """Yield each strict device with an endpoint in its network to which another device leads.
+
+    ``endpoints``: their addresses.
+    """
     strict = strict_devices()
     some = [one for one in endpoints if ":" not in one]
     if not strict or not some:
@@ -47,8 +50,8 @@ def reverse_path_drops(endpoints: Collection[str]) -> Iterator[ReversePathDrop]:
 
 
 def strict_devices() -> list[str]:
-    """The devices that drop what comes by another way than the one back. The greater value of ``all`` and a device's
-    own holds."""
+    """Return the devices that drop packets which come in by another way than the one back. The kernel takes the greater
+    of the value of ``all`` and a device's own."""
     every = _value("all")
     found = sorted(path.name for path in _CONF.iterdir() if path.name not in ("all", "default", "lo"))
     return [name for name in found if max(every, _value(name)) == _STRICT]
@@ -62,7 +65,7 @@ def _value(device: str) -> int:
 
 
 def dropped_so_far() -> int:
-    """How many packets this network namespace has dropped for this reason (TcpExt of /proc/net/netstat)."""
+    """Return how many packets this network namespace has dropped for this reason (TcpExt of /proc/net/netstat)."""
     lines = Path("/proc/thread-self/net/netstat").read_text(encoding="ascii").splitlines()
     rows = [line.split()[1:] for line in lines if line.startswith("TcpExt:")]
     return int(dict(zip(*rows[:2], strict=True)).get("IPReversePathFilter", 0)) if len(rows) > 1 else 0

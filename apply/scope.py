@@ -1,4 +1,4 @@
-"""What is ours on a machine: everything under one prefix, and nothing else."""
+"""Tell which objects on a machine are ours: those under one prefix, and no others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from svcc.targets.interface import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names that ours go by. What is found under them is ours; nothing else is ever changed."""
+    """The names by which our objects are known. Objects that have them are ours; no others are ever changed."""
 
-    prefix: str  # of chains and sets: PREFIX-…
-    device: str | None = None  # that carries service addresses; None: not known to have one
-    #: What may be in the kernel: of the generation that is recorded, and of one that was under way. Objects that
-    #: have no name to go by (IPVS virtual servers) are ours if one of these bundles has them.
+    prefix: str  # of the names of chains and sets: PREFIX-…
+    device: str | None = None  # the device that carries service addresses; None: there is none that is known
+    #: The bundles that may be in the kernel: that of the recorded generation, and of one that was under way. Objects
+    #: without a name of their own (IPVS virtual servers) are ours if one of these bundles has them.
     bundles: tuple[Bundle, ...] = ()
 
     def __post_init__(self) -> None:
@@ -36,20 +36,20 @@ class Scope:
         return name.startswith(f"{self.prefix}-")
 
     def texts(self, part: str) -> Iterator[str]:
-        """A part of the bundles that may be in the kernel."""
+        """Yield the text of a part from each bundle that may be in the kernel."""
         for bundle in self.bundles:
             if artifact := bundle.artifact(part):
                 yield artifact.text
 
     def including(self, *bundles: Bundle | None) -> Scope:
-        """The scope in which these bundles may be in the kernel as well."""
+        """Return the scope in which these bundles may be in the kernel as well."""
         known = [b for b in bundles if b is not None and b not in self.bundles]
         device = self.device or next(filter(None, map(_device_of, known)), None)
         return replace(self, device=device, bundles=(*self.bundles, *known))
 
 
 def scope_of_program(program: ir.Program) -> Scope:
-    """The names that are ours where a program is applied: its prefix, and its device."""
+    """Return the scope of a program: its prefix and its device."""
     return Scope(program.cluster.prefix, program.cluster.vip_device)
 
 

@@ -1,8 +1,7 @@
-"""What is served, as far as it is known, and what changes between two of these.
+"""Compare what two sides serve, a generation and a draft for example, as far as that is known of both.
 
-Most is known of a program. Of a generation that an earlier svcc recorded only its frontends are known, with names,
-endpoints and weights; of a bundle that was compiled elsewhere, only where its rules send packets. Two sides are
-compared by what both know.
+Most is known of a side with a program. Of a generation that an earlier svcc recorded only its frontends are known, with
+names, endpoints and weights; of a bundle that was compiled elsewhere, only where its rules send packets.
 """
 
 from __future__ import annotations
@@ -32,26 +31,23 @@ class Detail(IntEnum):
     """How much is known of a side, from little to all."""
 
     RULES = 1  # frontends and the endpoints that get new connections
-    FRONTENDS = 2  # and names, weights, those that drain
-    PROGRAM = 3
+    FRONTENDS = 2  # and names, weights, and endpoints that drain
+    PROGRAM = 3  # everything
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sides that are compared. ``nothing``: it serves nothing, whatever cluster the other side has.
-
-    ``at_addresses``: these rules have a node port at each address that the node was declared with, and at no other.
-    """
+    """One of the two sides that are compared, with what is known of it."""
 
     program: KeptProgram | None = None
-    summarise: Callable[[], Summary] | None = None
-    rules: Callable[[], Collection[Route]] | None = None
-    at_addresses: bool = False
-    nothing: bool = False
+    summarise: Callable[[], Summary] | None = None  # returns its frontends
+    rules: Callable[[], Collection[Route]] | None = None  # returns its routes
+    at_addresses: bool = False  # whether its rules have node ports at the node's declared addresses alone
+    nothing: bool = False  # whether it serves nothing, whatever cluster the other side has
 
     @property
     def detail(self) -> Detail:
-        """What is known of the side: its program, its frontends, or its rules alone."""
+        """How much is known of the side: its program, its frontends, or its rules alone."""
         if self.nothing or self.program is not None:
             return Detail.PROGRAM
         return Detail.FRONTENDS if self.summarise is not None else Detail.RULES
@@ -63,22 +59,24 @@ class Side:
 
     @cached_property
     def routes(self) -> Collection[Route]:
-        """Where new connections go."""
+        """The routes by which new connections go."""
         if self.summarise is None and self.rules is not None:
             return self.rules()
         return [*_routes(self.summary.frontends)]
 
     def beside(self, other: Side) -> Side:
-        """This side without node ports that the other's rules cannot have: those of a family without an address."""
+        """Return this side without the node ports that the other side's rules cannot have: those of an address family
+        of which the node has no address."""
         if not other.at_addresses or self.summarise is None:
             return self
         whole = self.summary
         own = {6 if ":" in address else 4 for address in whole.node_addresses}
-        there = tuple(one for one in whole.frontends if one.address is not None or one.version in own)
-        return Side(summarise=lambda: replace(whole, frontends=there))
+        possible = tuple(one for one in whole.frontends if one.address is not None or one.version in own)
+        return Side(summarise=lambda: replace(whole, frontends=possible))
 
     def as_program(self) -> ir.Program:
-        """The program, or one that serves the same as far as it is known. Errors: ValueError, of a damaged bundle."""
+        """Return the program, or one that serves the same as far as that is known. Errors: ValueError, where a bundle
+        is damaged."""
         if self.program is not None:
             with suppress(ValueError):
                 return self.program.program()
@@ -91,7 +89,7 @@ NOTHING = Side(nothing=True)
 
 
 def generation_side(installation: Installation, generation: Generation | None) -> Side:
-    """What a generation serves. Errors, also when it is looked at: StoreError, ValueError."""
+    """Return the side that a generation serves. Errors, also when the side is looked at: StoreError, ValueError."""
     if generation is None or generation.target is None:
         return NOTHING
     summary = installation.summary(generation)
@@ -104,7 +102,7 @@ def generation_side(installation: Installation, generation: Generation | None) -
 
 
 def draft_side(draft: Draft) -> Side:
-    """What a draft is to serve. Errors, when it is looked at: ValueError."""
+    """Return the side that a draft is to serve. Errors, when the side is looked at: ValueError."""
     if draft.program is None:
         bundle = draft.bundle
         if bundle is None:
@@ -115,15 +113,16 @@ def draft_side(draft: Draft) -> Side:
 
 
 def rules_side(target: str, rules: Callable[[], Collection[Route]]) -> Side:
-    """What a target's rules tell."""
+    """Return a side of which only the rules are known. ``target``: the target whose rules they are."""
     found = find(target)
     return Side(rules=rules, at_addresses=found is not None and not found.translates)
 
 
 def says_otherwise(installation: Installation, generation: Generation, draft: Draft) -> bool:
-    """Whether a draft's services differ from a generation's, even where the rules are the same: in a name, or a check.
+    """Whether a draft's services differ from a generation's, if only in a name or a health check, which rules do not
+    show.
 
-    Other nodes and the cluster do not count. False where either was a bundle, as its program is not known.
+    Nodes and the cluster's settings do not count. False where either was a bundle, as its program is not known.
     """
     before = installation.program(generation)
     if before is None or draft.program is None:
@@ -135,14 +134,14 @@ def says_otherwise(installation: Installation, generation: Generation, draft: Dr
 
 
 def is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
-    """Whether a generation records what a draft says: the same rules for the same services, served and reviewed.
+    """Whether a generation records what a draft says: the same rules, the same services, and the same reviewed program.
 
-    ``known``: the services are known to be the same, and are not compared again.
+    ``known``: whether the services are known to be the same, so that they are not compared again.
     """
     if not installation.is_bundle_of(generation, draft) or draft.of not in (None, generation.reviewed):
         return False
     if draft.program is not None and installation.program(generation) is None:
-        return False  # it was a bundle: what it serves has names now
+        return False  # the generation was a bundle, without the names of services that the draft has
     if not known and says_otherwise(installation, generation, draft):
         return False
     if draft.of is not None or generation.of is None:
@@ -151,7 +150,7 @@ def is_recorded(installation: Installation, generation: Generation, draft: Draft
 
 
 def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
-    """Where a bundle's rules send packets. Errors: ValueError."""
+    """Return the routes by which a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))
     states = machine.parse(bundle)
     return {route for driver in machine.drivers for route in driver.served(states.of(driver))}
@@ -159,14 +158,15 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``detail``: what both sides know. What only one of them knows is not compared."""
+    """What differs between two sides."""
 
     comparison: Comparison
-    detail: Detail
+    detail: Detail  # how much is known of both sides; what is known of one alone was not compared
 
 
 def compare_sides(old: Side, new: Side) -> Compared:
-    """What differs. A damaged program counts as not known. Errors: StoreError; ValueError, for a damaged bundle."""
+    """Return what differs between two sides. A damaged program counts as not known. Errors: StoreError; ValueError,
+    where a bundle is damaged."""
     detail = min(old.detail, new.detail)
     if detail is Detail.PROGRAM:
         try:
@@ -184,7 +184,7 @@ def compare_sides(old: Side, new: Side) -> Compared:
 
 
 def _without_roles(changes: ServiceChanges) -> ServiceChanges:
-    """Frontends do not tell vips from external ips."""
+    """Return the changes with "address" in place of "vip" and "external ip": frontends do not tell these apart."""
     told = (
         replace(one, before=one.before and "address", after=one.after and "address") if one.what in _ADDRESSES else one
         for one in changes.changes
@@ -215,15 +215,15 @@ def _routes(frontends: Iterable[ServedFrontend]) -> Iterator[Route]:
 
 
 def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[ServedFrontend]:
-    """Frontends with their endpoints. A frontend that has no name in any of the summaries is a service of its own,
-    which is called as it is reached.
+    """Yield the frontends of routes, each with its endpoints. ``names``: summaries that name frontends. One that none
+    of them names is a service of its own, which has its address and ports as its name.
     """
     ends: dict[FrontendAddress, set[tuple[str, int]]] = {}
     named: dict[FrontendAddress, ServedFrontend] = {}
     for route in routes:
         frontend = route.frontend
         known = next((found for one in names if (found := one.frontend(frontend)) is not None), None)
-        if known is not None:  # on ipvs a node port is at one of the node's addresses
+        if known is not None:  # IPVS has a node port at an address of the node, where the summary has no address
             frontend = FrontendAddress(known.address, frontend.protocol, frontend.port)
             named[frontend] = known
         ends.setdefault(frontend, set()).add((route.endpoint, route.port))
@@ -234,7 +234,8 @@ def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[
 def _runs(
     ends: dict[FrontendAddress, set[tuple[str, int]]], named: dict[FrontendAddress, ServedFrontend]
 ) -> Iterator[list[FrontendAddress]]:
-    """Places that are a range of ports: they follow each other, as their endpoints' ports do, and have one name."""
+    """Yield the frontends that together are a range of ports: their ports follow each other, their endpoints' ports do
+    so as well, and they have the same name."""
     run: list[FrontendAddress] = []
     for frontend in sorted(ends, key=lambda one: (one.address or "", one.protocol, one.port)):
         if run and not _follows(run[-1], frontend, ends, named):

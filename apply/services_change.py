@@ -1,6 +1,7 @@
-"""A generation that is kept as a change: the services in which it differs from another one, which is kept whole.
+"""The record of a generation as a change: the services in which it differs from another one, which is recorded whole.
 
-It holds what is reviewed, and no rules: these are compiled of the program that the other one and the change make.
+The record holds services and no rules. The rules are compiled from the program that the other generation and the change
+give together.
 """
 
 from __future__ import annotations
@@ -18,50 +19,55 @@ from svcc.kernel.json_values import Json, items, members, parsed, string
 
 @dataclass(frozen=True)
 class ChangedService:
-    """A service as a generation has it: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
+    """A service in the record of a change: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
 
     line: str
     frontends: tuple[Json, ...]
 
     @cached_property
     def text(self) -> str:
-        """In JSON. It is the same in every change until the service is another."""
+        """The service in JSON. It is kept, as later changes repeat it until the service changes again."""
         return json.dumps([self.line, self.frontends], separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class ServicesChange:
-    """``services``: by name, those that are not as in the generation that is kept whole; None: it is gone."""
+    """The services in which a generation differs from the one that is recorded whole."""
 
-    services: Mapping[str, ChangedService | None]
+    services: Mapping[str, ChangedService | None]  # by name; None: the service is gone
 
     @cached_property
     def text(self) -> str:
-        """The change as it is recorded: a line of JSON for each service, null for one that goes."""
+        """The change as it is recorded: one line, a JSON object with a member for each service, null for one that is
+        gone."""
         services = sorted(self.services.items())
         rows = (f"{json.dumps(name)}:{'null' if one is None else one.text}" for name, one in services)
         return f"{{{','.join(rows)}}}\n"
 
     @classmethod
     def from_text(cls, text: str) -> ServicesChange:
-        """Errors: ValueError, where it is something else."""
+        """Return the change that has this text. Errors: ValueError, where the text is no change."""
         try:
             return cls({name: _changed(one) for name, one in members(parsed(text)).items()})
         except (AttributeError, IndexError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"it holds no changed services ({error!r})") from None
 
     def program(self, whole: KeptProgram) -> KeptProgram:
-        """The program, where another is ``whole``. Errors: ValueError, where that is damaged."""
+        """Return the program of the changed generation. ``whole``: the program of the one that is recorded whole.
+
+        Errors: ValueError, where that is damaged.
+        """
         return whole.changed({name: None if one is None else one.line for name, one in self.services.items()})
 
     def summary(self, whole: Summary) -> Summary:
-        """What it serves, where another serves ``whole``: each service in the place that it has there."""
+        """Return the summary of the changed generation. ``whole``: the summary of the one that is recorded whole. Each
+        service keeps its place in it; new ones come last."""
         own = {name: Summary.from_json(_rows(one)).frontends for name, one in self.services.items() if one is not None}
         return replace(whole, frontends=tuple(_merged(whole.frontends, self.services, own)))
 
 
 def change_of(services: Iterable[ir.Service], program: ir.Program, node: ir.Node | None) -> dict[str, ChangedService]:
-    """Some services of a program as a change has them, by name."""
+    """Return some services of a program as a change records them, by name."""
     return {
         one.name: ChangedService(
             service_line(one),

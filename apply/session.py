@@ -1,6 +1,6 @@
-"""A session: one prefix of a machine, kept by one holder, from plan to kernel.
+"""Sessions, each of which keeps one prefix of a machine, plans changes of the objects under it, and applies them.
 
-What a session raises is a :class:`svcc.compiler.errors.SvccError`, or an OSError where the state directory fails it.
+A session raises a :class:`svcc.compiler.errors.SvccError`, or an OSError where the state directory cannot be used.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def _silent(_event: Event) -> None:
 
 
 class Session:
-    """Keeps one prefix of this machine for as long as it is open: nobody else changes what is under it meanwhile.
+    """A session keeps one prefix of this machine for as long as it is open: nobody else changes objects under it.
 
-    It may be used by several threads; one call runs at a time. Everything happens in the network namespace of the
-    thread that calls.
+    Several threads may use it; one call runs at a time. Everything happens in the network namespace of the calling
+    thread.
     """
 
     def __init__(
@@ -64,25 +64,26 @@ class Session:
     ) -> None:
         """``target``: a target that a kernel loads; ``node``: the machine, where programs declare several.
 
-        ``what`` names the session to those who are refused meanwhile; ``tell`` is called with every step before it is
-        taken, and when it is done. ``waits``: whether svcc waits for connections to what leaves ipvs; a caller that let
-        them drain before need not. It always waits for those that end because another target takes over.
-        Errors: ValueError: no such target.
+        ``what`` names the session to others that are refused meanwhile; ``tell`` is called with every step before it is
+        taken, and when it is done. ``waits``: whether svcc waits for connections to servers that are removed from IPVS;
+        a caller that let them drain before need not wait. svcc always waits for connections that end because another
+        target takes over.
+        Errors: ValueError where there is no such target.
         """
-        self._target = _loaded(target)
+        self._target = _find_target(target)
         self._node = node
         self._store = Store(Path(state_dir))
         self._what = what
-        self.tell = tell  # may become another one
+        self.tell = tell  # callers may set another one
         self._waits = waits
         self._lock = RLock()
         self._keeper: Keeper | None = None
         self._installation: Installation | None = None
         self._program: ir.Program | None = None
-        self._neighbours: tuple[ir.Program, Neighbours] | None = None  # of the services of a program
-        self._planned: Wanted | None = None  # what the last plan is for
-        self._compiled: Wanted | None = None  # what the next program was compiled to already
-        self._upkeep: Upkeep | None = None  # what is in place, where it can be changed service by service
+        self._neighbours: tuple[ir.Program, Neighbours] | None = None  # a program, and which of its services share what
+        self._planned: Wanted | None = None  # what the last plan wants
+        self._compiled: Wanted | None = None  # the result, where the next program is compiled already
+        self._upkeep: Upkeep | None = None  # changes services one by one; None: whole states have to be compared
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let others at the prefix. What is in the kernel stays."""
+        """Release the prefix, so that others may change objects under it. Everything in the kernel stays."""
         with self._lock:
             if self._keeper is not None:
                 self._keeper.release()
@@ -105,15 +106,16 @@ class Session:
         return self._program
 
     def plan(self, given: ir.Program | Bundle, name: str = "") -> Plan:
-        """What an apply of a program, or of a compiled bundle, would change. Nothing is changed by it.
+        """Plan an apply of a program, or of a compiled bundle, and return what it would change. Nothing is changed.
 
-        ``name``: what `svcc history` calls it, a file's name most often.
+        ``name``: the name that `svcc history` shows, most often a file's.
 
-        Errors: InputError; Kept, StoreError; Refused: other prefixes have something against it; ToolFailed.
+        Errors: InputError; Kept, StoreError; Refused where the prefix or the device clashes with another prefix's;
+        ToolFailed.
         """
         found = self._wanted(given, name)
         with self._working(found) as (installation, draft):
-            made = self._made(installation, draft)
+            made = self._make_plan(installation, draft)
             self._planned = found
             return Plan(
                 replace(found, assembly=None),
@@ -125,30 +127,30 @@ class Session:
     def apply(self, plan: Plan, *, allow_empty: bool = False, confirm_within: float | None = None) -> Generation:
         """Make the kernel hold what was planned: all of it or nothing.
 
-        ``allow_empty``: although no service is left then; ``confirm_within``: seconds, after which the machine goes
-        back by itself unless :meth:`confirm` is called.
-        Errors: Outdated: the machine is no longer the one that the plan was made for; Refused; Unconfirmed: an earlier
-        apply still waits; Restored: it failed, and everything is as it was; Broken: it failed, and so did going back;
-        ToolFailed; Kept, StoreError.
+        ``allow_empty``: whether to apply a plan that leaves no service at all; ``confirm_within``: the seconds after
+        which the machine goes back by itself unless :meth:`confirm` is called.
+        Errors: Outdated where the machine is no longer the one that the plan was made for; Refused; Unconfirmed where
+        an earlier apply still waits to be confirmed; Restored where the apply failed, and everything is as it was;
+        Broken where it failed, and so did going back; ToolFailed; Kept, StoreError.
         """
         with self._working(plan.wanted) as (installation, draft):
-            made = self._made(installation, draft)
+            made = self._make_plan(installation, draft)
             if plan.basis != basis_of(installation.number, made.changes):
                 raise Outdated(plan, installation.number)
-            _guard(installation, made, draft, allow_empty=allow_empty)
+            _check_serves(installation, made, draft, allow_empty=allow_empty)
             self._upkeep = None
-            generation = self._performed(installation, made, draft, confirm_within)
+            generation = self._perform(installation, made, draft, confirm_within)
             self._program, planned, self._planned = plan.wanted.program, self._planned, None
             if planned is not None and planned.bundle is plan.wanted.bundle and self._program is not None:
-                self._keep_up(planned, draft, self._program)
+                self._start_upkeep(planned, draft, self._program)
             return generation
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Generation:
-        """Put these services in the place of those of their names, in one transaction; None takes one away.
+        """Replace services of the program by these, by their names, in one transaction; None removes a service.
 
-        What the other services have is checked against the changed ones.
-        Errors: ValueError: no program was applied in this session, a service has another name than its key, or there
-        is none of that name to take away; otherwise as of :meth:`plan` and :meth:`apply`.
+        The changed services are checked against the others.
+        Errors: ValueError where no program was applied in this session, where a service has another name than its key,
+        or where there is no service of that name to remove; otherwise those of :meth:`plan` and :meth:`apply`.
         """
         with self._lock:
             if self._program is None:
@@ -169,12 +171,13 @@ class Session:
     def follow(
         self, program: ir.Program, served: ir.Program, name: str = "", confirm_within: float | None = None
     ) -> Generation:
-        """Serve a program as ``served`` has it: with failed endpoints draining, say. What is recorded is the program.
+        """Apply a program, but serve it as ``served`` says: with failed endpoints draining, for example.
 
-        The generation that `svcc history` lists is the program's; how it is served is a note to it. One transaction
-        leads to both. ``confirm_within``: as of :meth:`apply`. Errors: as of :meth:`plan` and :meth:`apply`.
+        `svcc history` lists the generation of ``program``. Where ``served`` differs, it is recorded as a further
+        generation that is a note to that one. One transaction puts it into the kernel. ``confirm_within``: as of
+        :meth:`apply`. Errors: those of :meth:`plan` and :meth:`apply`.
         """
-        if confirm_within is None and (done := self._kept_up(program, served, name)) is not None:
+        if confirm_within is None and (done := self._follow_by_upkeep(program, served, name)) is not None:
             self._program = program
             return done
         found = self._wanted(program, name)
@@ -182,35 +185,37 @@ class Session:
         with self._working(found) as (installation, reviewed):
             self._upkeep = None
             current = installation.current
-            there = None if current is None else installation.generation(current.reviewed)
+            last = None if current is None else installation.generation(current.reviewed)
             known = program is self._program  # then its services were compared before
-            if there is not None and is_recorded(installation, there, reviewed, known=known):
-                draft = self._note(now, there)
+            if last is not None and is_recorded(installation, last, reviewed, known=known):
+                draft = self._note(now, last)
             elif now.bundle == found.bundle:
                 draft = reviewed
             else:
                 draft = self._note(now, installation.record(reviewed))
             generation = self._put(installation, draft, confirm_within)
             self._program = program
-            self._keep_up(now, draft, program)
+            self._start_upkeep(now, draft, program)
             return generation
 
-    def _keep_up(self, now: Wanted, draft: Draft, reviewed: ir.Program) -> None:
-        """From here on, services can be changed one by one. ``now``: what was put in place, as the draft says."""
+    def _start_upkeep(self, now: Wanted, draft: Draft, reviewed: ir.Program) -> None:
+        """Make it possible to change services one by one from here on. ``now``: what was put into the kernel by
+        ``draft``. ``reviewed``: the program of the generation that `svcc history` lists."""
         patience = drain.PATIENCE if self._waits else 0.0
         self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed, patience)
         if self._upkeep is not None:
             self._upkeep.stamp = self._store.own
 
-    def _kept_up(self, program: ir.Program, served: ir.Program, name: str) -> Generation | None:
-        """As :meth:`follow`, where what is in place is known, and services alone are changed. None: it is not so."""
+    def _follow_by_upkeep(self, program: ir.Program, served: ir.Program, name: str) -> Generation | None:
+        """Do what :meth:`follow` does, where only services change and the kernel is known to be as this session left
+        it. Return None, and do nothing, where that is not so."""
         with self._lock, _translated():
             if self._upkeep is None:
                 return None
             with self._locked():
                 if (upkeep := self._upkeep) is None or upkeep.stamp != self._store.own:
                     return None
-                self._upkeep = None  # unless all goes well
+                self._upkeep = None  # it is of no use after an error
                 try:
                     done = upkeep.follow(program, served, name, self.tell)
                 except InputError:
@@ -221,7 +226,8 @@ class Session:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """The store's lock is held. That this session took it is no change to what it knows."""
+        """Hold the store's lock. What the session knows of the kernel stays valid where nobody else took the lock since
+        this session did."""
         with self._store.locked():
             upkeep = self._upkeep
             if upkeep is not None:
@@ -229,16 +235,18 @@ class Session:
             yield
 
     def expect(self, compiled: Wanted | None) -> None:
-        """Take what a program was compiled to before, for this session's target and node: when it is followed next, it
-        is not compiled again. ``compiled``: it belongs to the session from now on; None: nothing was.
+        """Give the session a program that was compiled before, for its target and node. When the session follows that
+        program next, it does not compile it again.
+
+        ``compiled``: belongs to the session from now on; None: nothing was compiled before.
         """
         with self._lock:
             self._compiled = compiled
 
     def adjust(self, served: ir.Program) -> Generation:
-        """Serve the program that was followed or applied last in another way: as a note to its generation.
+        """Serve the program that was followed or applied last in another way, recorded as a note to its generation.
 
-        Errors: ValueError: there was none; otherwise as of :meth:`apply`.
+        Errors: ValueError where there was no such program; otherwise those of :meth:`apply`.
         """
         with self._lock:
             if self._program is None:
@@ -247,16 +255,17 @@ class Session:
 
     @property
     def untidy(self) -> bool:
-        """Whether :meth:`tidy` has something to do: as much was written of changes as the whole of it takes."""
+        """Whether :meth:`tidy` has something to do: the changes that were written take as much space as the whole
+        generation would."""
         upkeep = self._upkeep
         return upkeep is not None and upkeep.due
 
     def tidy(self) -> bool:
-        """Write the generation in place whole, where it is kept as a change and has become long: what is written of
-        later changes is short again then. A process of its own writes it, and other calls go on meanwhile.
+        """Write the generation in place whole, where it is recorded as a change that has become long. The records of
+        later changes are short again then. A separate process writes it, and other calls go on meanwhile.
 
-        Returns whether it was done; not, where so much has changed meanwhile that the generation is not kept any more.
-        Errors: ToolFailed, StoreError, OSError: it is as it was.
+        Return whether that was done. It was not where it was not needed, or where so much has changed meanwhile that
+        the generation is not kept any more. Errors: ToolFailed, StoreError, OSError; the record is as it was then.
         """
         with self._lock:
             upkeep = self._upkeep
@@ -275,7 +284,7 @@ class Session:
 
     @property
     def installation(self) -> Installation:
-        """What this session keeps. Errors: ValueError, before the first plan."""
+        """The installation of the prefix that this session keeps. Errors: ValueError, where it keeps none yet."""
         if self._installation is None:
             raise ValueError("this session keeps no prefix yet")
         return self._installation
@@ -283,12 +292,12 @@ class Session:
     def keep(self, program: ir.Program) -> Installation:
         """Keep the program's prefix from now on. Errors: Kept, StoreError, OSError."""
         with self._lock, self._locked():
-            return self._kept(scope_of_program(program))
+            return self._keep_prefix(scope_of_program(program))
 
     def drift(self) -> tuple[Change, ...]:
-        """What somebody changed under the prefix since the last apply: the changes that would put it right.
+        """Return the changes that would put right what somebody else changed under the prefix since the last apply.
 
-        It costs little where the kernel is as it was left. Errors: ToolFailed, StoreError.
+        This takes little time where the kernel is as it was left. Errors: ToolFailed, StoreError.
         """
         with self._lock, _translated(), self._store.reading() as stamp:
             current, upkeep = self.installation.current, self._upkeep
@@ -299,7 +308,7 @@ class Session:
             return planning.make_plan(self.installation, confirm.earlier(self.installation, current.number, "")).changes
 
     def repair(self) -> tuple[Change, ...]:
-        """Put right what :meth:`drift` finds; returns it. Errors: as of :meth:`apply`."""
+        """Put right what :meth:`drift` finds, and return the changes that did so. Errors: those of :meth:`apply`."""
         with self._lock, _translated(), self._locked():
             current = self.installation.current
             if current is None:
@@ -314,13 +323,13 @@ class Session:
             return made.changes
 
     def _note(self, found: Wanted, of: Generation) -> Draft:
-        """A draft of how a reviewed generation is served."""
+        """Return the draft of a note: of how the program of the reviewed generation ``of`` is served."""
         return replace(make_draft(found, self._scope(found)), of=of.number, source=of.source)
 
     def _put(self, installation: Installation, draft: Draft, seconds: float | None) -> Generation:
-        made = self._made(installation, draft)
-        _guard(installation, made, draft, allow_empty=False)
-        return self._performed(installation, made, draft, seconds)
+        made = self._make_plan(installation, draft)
+        _check_serves(installation, made, draft, allow_empty=False)
+        return self._perform(installation, made, draft, seconds)
 
     def confirm(self) -> None:
         """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
@@ -335,9 +344,9 @@ class Session:
             return self._installation is not None and confirm.Pending.read(self._installation) is not None
 
     def settle(self, *, keep: bool) -> bool:
-        """Keep what waits to be confirmed, or go back from it now; whether it is kept.
+        """Keep the apply that waits to be confirmed (``keep``), or undo it now. Return whether it is kept.
 
-        What was not confirmed in time is gone back from all the same. Errors: as of :meth:`apply`.
+        An apply whose time to confirm is over is undone in any case. Errors: those of :meth:`apply`.
         """
         with self._lock, _translated(), self._locked():
             installation = self.installation
@@ -362,20 +371,22 @@ class Session:
 
     @contextmanager
     def _working(self, found: Wanted) -> Iterator[tuple[Installation, Draft]]:
-        """The store's lock and the prefix are held, and what was left half done is settled."""
+        """Hold the store's lock and the prefix, settle applies that were left half done, and give the installation and
+        the draft of what is wanted."""
         if os.geteuid() != 0:
             raise Refused(["rules can be read and changed by root only"])
         self._check_is_ours(found.bundle)
         with self._lock, _translated(), self._locked():
             scope = self._scope(found)
-            installation = self._kept(scope)
-            for said in confirm.settle(installation):
+            installation = self._keep_prefix(scope)
+            for sentence in confirm.settle(installation):
                 self._upkeep = None
-                self.tell(Event("warning", words=said))
+                self.tell(Event("warning", words=sentence))
             yield installation, make_draft(found, scope)
 
     def _check_is_ours(self, bundle: Bundle) -> None:
-        """Rules may be for another target or machine, which the next update would move all services away from."""
+        """Check that rules are for this session's target and node. Else the next update would move all services to
+        another target, or to another node's rules. Errors: StoreError."""
         if bundle.target != self._target.name:
             raise StoreError(f"this session is for target {self._target.name}, and the rules are for {bundle.target}")
         if self._node not in (None, bundle.node):
@@ -383,14 +394,15 @@ class Session:
             raise StoreError(f"this session is for node {self._node}, and the rules are {was}")
 
     def _scope(self, found: Wanted) -> Scope:
-        if (said := scope_of(found)) is not None:
-            return said
+        if (scope := scope_of(found)) is not None:
+            return scope
         if self._installation is None or self._installation.current is None:
             raise StoreError("the bundle is empty, and does not say what prefix it is for")
         current = self._installation.current
         return Scope(current.prefix, current.device)
 
-    def _kept(self, scope: Scope) -> Installation:
+    def _keep_prefix(self, scope: Scope) -> Installation:
+        """Keep the prefix of a scope, unless this session keeps it already. Errors: Kept, StoreError, OSError."""
         if self._installation is None or self._keeper is None:
             installation = self._store.installation(scope.table)
             self._keeper = Keeper(installation, self._what)
@@ -399,17 +411,20 @@ class Session:
             raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
         return self._installation
 
-    def _made(self, installation: Installation, draft: Draft) -> ExecutionPlan:
+    def _make_plan(self, installation: Installation, draft: Draft) -> ExecutionPlan:
         check_clashes(self._store, installation, draft)
         return planning.make_plan(installation, draft, self._patience(installation.current, draft))
 
     def _patience(self, current: Generation | None, draft: Draft) -> float:
+        """Return the seconds to wait for connections that end with their servers; see :mod:`svcc.apply.drain`."""
         moves = current is not None and draft.bundle is not None and current.target != draft.bundle.target
         return drain.PATIENCE if self._waits or moves else 0.0
 
-    def _performed(
+    def _perform(
         self, installation: Installation, made: ExecutionPlan, draft: Draft, seconds: float | None
     ) -> Generation:
+        """Check a plan and carry it out; where nothing changes, return the current generation. ``seconds``: how long it
+        may be confirmed; None: it needs no confirmation."""
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
         current = installation.current
@@ -421,7 +436,8 @@ class Session:
             return engine.perform(made, installation, draft, self.tell)
 
 
-def _loaded(name: str) -> Target:
+def _find_target(name: str) -> Target:
+    """Return the target of a name. Errors: ValueError where there is none, or none that a kernel loads."""
     target = find(name)
     if target is None or not target.loads:
         raise ValueError(f"{name} is no target that a kernel loads")
@@ -429,21 +445,21 @@ def _loaded(name: str) -> Target:
 
 
 def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:
-    """The program with these services in place of those of their names. Errors: ValueError."""
+    """Return the program with services replaced by these, by their names; None removes one. Errors: ValueError."""
     for name, service in services.items():
         if service is not None and service.name != name:
             raise ValueError(f"the service for {name} is called {service.name}")
-    there = {service.name for service in program.services}
-    if unknown := [name for name, service in services.items() if service is None and name not in there]:
+    known = {service.name for service in program.services}
+    if unknown := [name for name, service in services.items() if service is None and name not in known]:
         raise ValueError(f"there is no service {', '.join(unknown)} to take away")
     stays = [services.get(service.name, service) for service in program.services]
-    new = [service for name, service in services.items() if name not in there]
+    new = [service for name, service in services.items() if name not in known]
     found = sorted((one for one in (*stays, *new) if one is not None), key=lambda service: service.name)
     return replace(program, services=tuple(found))
 
 
-def _guard(installation: Installation, made: ExecutionPlan, draft: Draft, *, allow_empty: bool) -> None:
-    """Errors: Refused, where no service would be left."""
+def _check_serves(installation: Installation, made: ExecutionPlan, draft: Draft, *, allow_empty: bool) -> None:
+    """Check that a plan leaves a service, unless ``allow_empty``. Errors: Refused."""
     found = losses(made, lambda: installation.summary(installation.current), draft)
     if found.everything and not allow_empty:
         raise Refused([f"no service would be left, of {len(found.services)} that are served"])
@@ -451,7 +467,7 @@ def _guard(installation: Installation, made: ExecutionPlan, draft: Draft, *, all
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the kernel's package raises, as an error of svcc's own tree."""
+    """Raise a StepError, which :mod:`svcc.kernel` raises, as a ToolFailed, which is an SvccError."""
     try:
         yield
     except StepError as error:

@@ -1,4 +1,5 @@
-"""Files of the state directory: they are read as anything from outside is, and none but their owner can read them."""
+"""Open and read files of the state directory. Their content is checked like any other input, and only their owner can
+read them."""
 
 from __future__ import annotations
 
@@ -19,13 +20,14 @@ class StoreError(SvccError):
 
 
 class Locked(StoreError):
-    """Somebody else is at work."""
+    """Another process holds the lock."""
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file of the store, as ``open`` wants its opener: for us alone.
+    """Open a file of the store so that only its owner can read it, and return its descriptor. ``open`` takes this
+    function as its ``opener``.
 
-    Errors: StoreError where the path is a symbolic link: what it leads to is not ours.
+    Errors: OSError; StoreError where the path is a symbolic link, as the file that it leads to is not svcc's.
     """
     try:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -36,7 +38,10 @@ def private(path: str, flags: int) -> int:
 
 
 def trust(directory: Path) -> None:
-    """Whoever may write here decides what root puts into the kernel. Errors: StoreError where others may."""
+    """Check that nobody else may write to a directory: whoever can decides what root puts into the kernel.
+
+    Errors: StoreError; OSError.
+    """
     found = directory.stat()
     if found.st_uid not in (0, os.geteuid()):
         raise StoreError(f"{directory} belongs to somebody else (uid {found.st_uid}), who could change what is applied")
@@ -45,12 +50,13 @@ def trust(directory: Path) -> None:
 
 
 def damaged(path: Path, why: str) -> StoreError:
-    """The error about a file of the state directory, with what to do. ``why``: part of a sentence."""
+    """Return the error that a file of the state directory is damaged, with what to do. ``why``: part of a sentence."""
     return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record:
-    """A dataclass from a file of JSON with its fields. Errors: FileNotFoundError; StoreError where it holds no such."""
+    """Read an object of a dataclass from a JSON file that has its fields. Errors: FileNotFoundError; StoreError where
+    the file cannot be read, or holds something else."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -73,7 +79,8 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
 
 
 def text_of(path: Path) -> str:
-    """Errors: StoreError."""
+    """Return the text of a file. Bytes that are no UTF-8 become surrogates (see :func:`bytes_of`). Errors:
+    StoreError."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
@@ -82,5 +89,5 @@ def text_of(path: Path) -> str:
 
 
 def bytes_of(text: str) -> bytes:
-    """A text as it is written: bytes that were no UTF-8 when it was read are the same again."""
+    """Return the bytes to write for a text. Bytes that were no UTF-8 when it was read are the same again."""
     return text.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""The states of all drivers by part. One that a text describes is parsed when it is first asked for."""
+"""The states of all drivers, by part. A state that a text describes is parsed when it is first asked for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from svcc.targets.interface import Artifact, Difference
 
 
 class UnreadableText(ValueError):
-    """The text of a recorded generation is none that this svcc reads: an older svcc may have written it. ``str()`` says
-    which part and why."""
+    """The text of a recorded generation cannot be read by this svcc; another svcc may have written it. ``str()`` says
+    which part it is of, and why."""
 
 
 @dataclass(frozen=True)
 class FromText(Generic[State]):
-    """A state that a text describes, and what a driver noted of the kernel beside it (:meth:`Driver.live_only`)."""
+    """A state that an artifact's text describes, with what only a live state holds (:meth:`Driver.live_only`)."""
 
     driver: Driver[State]
-    artifact: Callable[[], Artifact | None]  # with the text; None: there is none, and nothing of ours
+    artifact: Callable[[], Artifact | None]  # returns the artifact; None: there is none, and no object of ours
     scope: Scope
     live_only: object = None
 
@@ -35,7 +35,7 @@ class FromText(Generic[State]):
 
     @property
     def made(self) -> object | None:
-        """The objects that the target printed the text from; None: the text alone is there."""
+        """The objects that the target printed the text from; None where only the text is known."""
         artifact = self.artifact()
         return None if artifact is None else artifact.state
 
@@ -52,50 +52,52 @@ class FromText(Generic[State]):
 
 
 class States:
-    """A state of everything that is ours, part by part. Only the driver of a part looks into its state."""
+    """The states of all of our objects, part by part. Only the driver of a part looks into its state."""
 
     def __init__(self, parts: Mapping[str, object]) -> None:
-        """``parts``: by the driver's part, states that the driver made, or :class:`FromText`."""
+        """``parts``: for the name of each driver's part, a state that the driver made, or a :class:`FromText`."""
         self._parts = parts
 
     def of(self, driver: Driver[State]) -> State:
-        """The state of a driver's part. Errors: UnreadableText."""
+        """Return the state of a driver's part. Errors: UnreadableText."""
         text = self.from_text(driver)
         return cast(State, self._parts[driver.part]) if text is None else text.state
 
     def from_text(self, driver: Driver[State]) -> FromText[State] | None:
-        """The text that describes a driver's state; None: the state was read from the kernel."""
+        """Return the :class:`FromText` that describes a driver's state; None where the state was read from the
+        kernel."""
         held = self._parts[driver.part]
         return held if isinstance(held, FromText) else None
 
 
 @dataclass(frozen=True)
 class DifferingPart(Generic[State]):
-    """A part that differs: the state that is there, and the one that is wanted."""
+    """A part that differs between the kernel and what is wanted."""
 
     driver: Driver[State]
-    have: State
-    want: State
+    have: State  # the live state
+    want: State  # the wanted state
 
     @property
     def part(self) -> str:
-        """The part that differs."""
+        """The name of the part."""
         return self.driver.part
 
     def changes(self) -> Iterator[Change]:
-        """The objects that differ, from what is there to what is wanted."""
+        """Yield the changes from the live state to the wanted one."""
         return self.driver.changes(self.have, self.want)
 
     def gone(self) -> set[Route]:
-        """The routes that are gone when what is wanted is there."""
+        """Return the routes of the live state that the wanted one lacks."""
         return self.driver.gone_routes(self.have, self.want)
 
     def new(self) -> set[Route]:
-        """The routes that come with it."""
+        """Return the routes of the wanted state that the live one lacks."""
         return self.driver.gone_routes(self.want, self.have)
 
     def asked(self, scope: Scope) -> DifferingPart[State] | None:
-        """The same part, as the kernel has it now (:meth:`Driver.ask`). None: the kernel cannot be asked for it."""
+        """Return the part with the state that the kernel has now (:meth:`Driver.ask`); None where the kernel cannot be
+        asked for its objects alone."""
         found = self.driver.ask(self.have, self.want, scope)
         return None if found is None else replace(self, have=found)
 

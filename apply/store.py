@@ -1,6 +1,7 @@
 """The state directory: what was applied, generation by generation, and what is under way.
 
-    STATE/lock                   held by whoever changes anything, with the process and when; together by those who look
+    STATE/lock                   locked by the process that changes anything, which writes its number and the time into
+                                 it; shared by those that only read
     STATE/NAME/                  an installation: everything under one prefix; NAME is the prefix in lower case
         current                  the number of the generation that is in the kernel; no file: none
         000007.json              a generation: target, node, time, hash, who, …; or a note to one: the same program,
@@ -8,14 +9,14 @@
         000007.bundle            its bundle, as compile prints it
         000007.services          which frontends and endpoints it has
         000007.program           the program that it was compiled from; missing where it was a bundle
-        000007.change            in the place of these three: the services in which it differs from an earlier one
-        000007.bundle.whole      and these three, while a process writes them to replace the change
+        000007.change            in place of these three files: the services in which it differs from an earlier one
+        000007.bundle.whole      (and the same of the other two) while a process writes them to replace the change
         000007.looks             the fingerprints of the kernel's parts while it is there; may be missing
         000007.source            what it was compiled from; may be missing
-        000007.compiled          that this svcc made its rules of its program, with digests; may be missing
+        000007.compiled          says, with digests, that this svcc made its rules from its program; may be missing
         journal.json             only while an apply is under way, or was killed
         confirm.json             only while an apply waits to be confirmed
-        keeper                   held by a session for as long as it lives, with its process and what it is
+        keeper                   locked by a session for as long as it lives; says which process and which program it is
 
 All are written so that they are whole or not there, and only their owner can read them.
 """
@@ -35,7 +36,7 @@ from svcc.apply.installation import Installation
 from svcc.apply.state_files import Locked, StoreError, private, trust
 from svcc.compiler.prefix import FORM, is_prefix
 
-#: Seconds between looks at a lock that somebody else has.
+#: Seconds between two tries to take a lock that somebody else holds.
 _PAUSE = 0.05
 
 
@@ -49,8 +50,9 @@ class Store:
 
     @property
     def stamp(self) -> str:
-        """Changes whenever somebody takes the lock to change anything; but not when this store does. Empty where it is
-        not known: nobody ever did, or the disk was full."""
+        """A text that is another one whenever somebody else took the lock to change anything. While this store holds
+        the lock, it is the text from before. "" where it is not known: nobody ever took the lock, or the disk was
+        full."""
         if self._before is not None:
             return self._before
         try:
@@ -59,14 +61,14 @@ class Store:
             return ""
 
     def installation(self, name: str) -> Installation:
-        """The records of a prefix, in lower case, whether or not it was ever applied. Errors: StoreError where it can
-        be no prefix."""
+        """Return the records of a prefix, whether or not anything was ever applied under it. ``name``: the prefix in
+        lower case. Errors: StoreError where it can be no prefix."""
         if not is_prefix(name):
             raise StoreError(f"`{name}` cannot be a prefix: {FORM}")
         return Installation(self.root / name)
 
     def installations(self) -> list[Installation]:
-        """All that have a history: those with a current generation, or with something under way; by name."""
+        """Return the installations that have a history: a current generation, or an apply under way; sorted by name."""
         if not self.root.is_dir():
             return []
         trust(self.root)
@@ -75,7 +77,7 @@ class Store:
 
     @contextmanager
     def locked(self, patience: float = 30.0) -> Iterator[Self]:
-        """Hold the lock, which nobody else then can. ``patience``: seconds to wait for it. Errors: Locked."""
+        """Hold the lock alone. ``patience``: the seconds to wait for it at most. Errors: Locked."""
         files.make_directory(self.root)
         trust(self.root)
         with open(self.root / "lock", "a+", encoding="utf-8", opener=private) as file:
@@ -89,7 +91,7 @@ class Store:
 
     @contextmanager
     def reading(self, patience: float = 30.0) -> Iterator[str]:
-        """Hold the lock together with others who only look; nobody changes anything meanwhile. Gives the stamp.
+        """Hold the lock together with others that only read; nobody changes anything meanwhile. Give the stamp.
 
         ``patience``: as of :meth:`locked`. Errors: Locked.
         """
@@ -104,12 +106,13 @@ class Store:
 
 
 def _say_who(handle: int) -> str:
-    """The lock is held, whether or not a full disk can take who holds it; returns what it took."""
-    said = f"{os.getpid()} {time.monotonic_ns()}\n"
+    """Write into the lock file which process holds it, and when it took it. Return that text; "" where it could not be
+    written, on a full disk for example. The lock is held all the same."""
+    stamp = f"{os.getpid()} {time.monotonic_ns()}\n"
     with suppress(OSError):
         os.ftruncate(handle, 0)
-        if os.write(handle, said.encode()) == len(said):
-            return said
+        if os.write(handle, stamp.encode()) == len(stamp):
+            return stamp
     return ""
 
 
@@ -126,5 +129,6 @@ def _lock(handle: int, how: int, patience: float, holder: Callable[[], str]) -> 
 
 
 def _holder(path: Path) -> str:
-    said, _, _ = path.read_text(encoding="utf-8").partition(" ")
-    return f" (process {said})" if said.isdigit() else ""
+    """Return who holds the lock, as part of a sentence; "" where that is not known."""
+    process, _, _ = path.read_text(encoding="utf-8").partition(" ")
+    return f" (process {process})" if process.isdigit() else ""

@@ -1,4 +1,4 @@
-"""What a program serves, in short: enough to tell which service an object in the kernel belongs to."""
+"""A short form of what a program serves, enough to tell which service an object in the kernel belongs to."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ServedFrontend:
     first: int
     last: int
     endpoints: tuple[tuple[str, int, int], ...]  # address, port (for the first port), weight; 0: draining
-    elsewhere: tuple[tuple[str, int], ...] = ()  # those that get nothing new because they are on other nodes
-    bypassed: bool = False  # endpoints answer clients themselves, past this machine
+    elsewhere: tuple[tuple[str, int], ...] = ()  # endpoints that get no new connections as they are on other nodes
+    bypassed: bool = False  # whether endpoints answer clients directly, past this machine
 
     def lasts(self, route: Route) -> bool:
-        """Whether the endpoint of a route is declared, if only to finish what it has."""
+        """Whether the endpoint of a route is declared, if only to finish the connections that it has."""
         shift = route.frontend.port - self.first
         return any(one[:2] == (route.endpoint, route.port - shift) for one in (*self.endpoints, *self.elsewhere))
 
@@ -42,15 +42,16 @@ class ServedFrontend:
 
 @dataclass(frozen=True)
 class Summary:
-    """Frontends in the program's order, and the addresses that the node was declared with."""
+    """The frontends that a program serves on a node, with what is needed to find them."""
 
-    frontends: tuple[ServedFrontend, ...] = ()
-    node_addresses: tuple[str, ...] = ()
-    node_port_networks: tuple[str, ...] = ()  # whose local addresses serve node ports; empty: all
+    frontends: tuple[ServedFrontend, ...] = ()  # in the program's order
+    node_addresses: tuple[str, ...] = ()  # the addresses that the node was declared with
+    node_port_networks: tuple[str, ...] = ()  # the networks whose local addresses serve node ports; empty: all
 
     @cached_property
     def _by_address(self) -> dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]]:
-        """The frontends by what clients connect to. A node port has one for each family."""
+        """The frontends by the address, protocol and port that clients connect to. A node port has one for each address
+        family."""
         found: dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]] = {}
         for one in self.frontends:
             for port in _ports(one):
@@ -65,7 +66,8 @@ class Summary:
         }
 
     def frontend(self, address: FrontendAddress | None, label: str = "") -> ServedFrontend | None:
-        """Which one an object is of. On ipvs a node port is a virtual server at one of the node's addresses."""
+        """Return the frontend that an object is of; None where it is of none. ``address``: where clients reach it;
+        ``label``: the label that the object has. On ipvs a node port is a virtual server at a node's address."""
         found = () if address is None else self._at(address)
         return found[0] if found else self._labels.get(label)
 
@@ -80,11 +82,12 @@ class Summary:
         return sorted({self._by_address[key][0].service for key in self._by_address.keys() & other._by_address.keys()})
 
     def lasts(self, route: Route) -> bool:
-        """Whether connections of a route may go on, as its endpoint is still one of that frontend."""
+        """Whether connections of a route may go on because its endpoint is still declared for the frontend."""
         return any(one.lasts(route) for one in self._at(route.frontend))
 
     def finishing(self, protocol: str) -> Iterator[Route]:
-        """The routes whose endpoints get nothing new, and finish what they have: no rule leads to them any more."""
+        """Yield the routes to endpoints that get no new connections, and finish those that they have. No rule leads to
+        these endpoints any more."""
         for one in self.frontends:
             ends = [(address, port) for address, port, weight in one.endpoints if not weight] + [*one.elsewhere]
             if ends and one.protocol == protocol:
@@ -93,24 +96,25 @@ class Summary:
                     yield from (Route(frontend, address, target + shift) for address, target in ends)
 
     def of(self, change: Change) -> ServedFrontend | None:
-        """The frontend that a change of an object is about; None where it is about none."""
+        """Return the frontend that a change of an object is about; None where it is about none."""
         return self.frontend(change.frontend, change.label)
 
     def to_json(self) -> Json:
-        """The summary in JSON's own types, as a generation keeps it."""
+        """Return the summary in JSON's own types, as a generation records it."""
         own: dict[str, Json] = {"node_addresses": self.node_addresses, "node_port_networks": self.node_port_networks}
         return {**own, "listeners": [frontend_to_json(one) for one in self.frontends]}
 
     @classmethod
     def from_json(cls, data: Json) -> Summary:
-        """What :meth:`to_json` made. Errors: LookupError, TypeError, ValueError."""
+        """Return the summary that :meth:`to_json` gave. Errors: LookupError, TypeError, ValueError."""
         fields = members(data)
         served = tuple(_frontend_from_json(*items(row)) for row in items(fields["listeners"]))
         return cls(served, strings(fields["node_addresses"]), strings(fields.get("node_port_networks", ())))
 
 
 def frontend_to_json(one: ServedFrontend) -> Json:
-    """A row of a summary in JSON: what most frontends do not have stands at its end, and is left out there."""
+    """Return a frontend as a row of a summary in JSON. The fields that most frontends do not set are at the end, and
+    are left out where they are not set."""
     own = (one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints)
     if one.bypassed:
         return [*own, one.elsewhere, True]
@@ -144,7 +148,7 @@ def _frontend_from_json(
 
 
 def summary(program: ir.Program, node: ir.Node | None) -> Summary:
-    """The summary of a program on a node."""
+    """Return the summary of a program on a node; None: on any node."""
     own = tuple(map(str, node.addresses)) if node else ()
     networks = tuple(map(str, program.cluster.nodeport_addresses))
     return Summary(tuple(map(_served_frontend, frontends(program, node))), own, networks)
@@ -172,6 +176,7 @@ def _served_frontend(frontend: Frontend) -> ServedFrontend:
 
 
 def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:
+    """Return the service's endpoints of the frontend's address family that the frontend does not use."""
     here = len(frontend.endpoints) + len(frontend.draining)
     if here == len(frontend.service.endpoints):
         return ()

@@ -1,4 +1,4 @@
-"""From frontends back to a program, as far as they tell: for comparing where no program is known."""
+"""Make a program from frontends, as far as they tell, for comparing where no program is known."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from svcc.compiler import ir, names
 
 
 def program_of(frontends: Iterable[ServedFrontend], others: Iterable[ServedFrontend]) -> ir.Program:
-    """A program that has these frontends, with all their addresses as vips and no settings.
+    """Return a program that has these frontends, with all their addresses as vips and no settings.
 
-    ``others``: those that it is compared with, for what these do not tell: where ports without endpoints lead to.
+    ``others``: the frontends that it is to be compared with. A port without endpoints does not tell its target port;
+    that of the same port there is taken.
     """
     services: dict[str, list[ServedFrontend]] = {}
     for one in frontends:
@@ -24,7 +25,7 @@ def program_of(frontends: Iterable[ServedFrontend], others: Iterable[ServedFront
 
 
 def _targets(frontends: Iterable[ServedFrontend]) -> dict[str, int]:
-    """The port that most endpoints of each label have."""
+    """Return, for each label, the port that most of its endpoints have."""
     counts: dict[str, Counter[int]] = {}
     for one in frontends:
         counts.setdefault(one.label, Counter()).update(port for _, port, _ in one.endpoints)
@@ -59,7 +60,9 @@ def _port(service: str, label: str, frontends: list[ServedFrontend], targets: Ma
 
 
 def _endpoints(frontends: Iterable[ServedFrontend], target: int | None) -> Iterator[ir.Endpoint]:
-    """Each once. ``target``: the only port's; where there are several, endpoints have no ports of their own."""
+    """Yield the endpoints of frontends, each once. ``target``: the target port, where the service has one port.
+    Endpoints with another port get one of their own. None: the service has several ports, and no endpoint has its
+    own."""
     seen: set[tuple[str, int | None]] = set()
     for one in frontends:
         for address, port, weight in one.endpoints:

@@ -1,4 +1,5 @@
-"""What a machine has that a first program should say: its addresses, its networks of pods, and what it can load."""
+"""Find what a first program for this machine should name: its addresses, its networks of pods, and the targets that it
+can load."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from svcc.kernel.steps import StepError
 from svcc.kernel.xtables import variant
 from svcc.targets.interface import Target
 
-#: Devices by which pods and containers are reached: kinds of the kernel's, and names that their programs give.
+#: The devices by which pods and containers are reached: the kernel's kinds of them, and names that programs give them.
 _POD_KINDS = ("bridge", "vxlan", "geneve")
 _POD_NAMES = re.compile(r"(cali|cilium_|flannel|lxc|tunl|veth|weave|docker|podman|cni|kube-bridge)")
 _TABLE_MAIN, _UNICAST = 254, 1  # RT_TABLE_MAIN, RTN_UNICAST (linux/rtnetlink.h)
@@ -33,10 +34,10 @@ class Survey:
     name: str  # the machine's own
     addresses: tuple[Address, ...]  # by which others reach it
     pods: Mapping[Network, str]  # the device that leads to each
-    near: tuple[Network, ...]  # every network with a route but the default one
-    tools: Mapping[str, str]  # version of each that is there, "" where it is not known
-    variant: str | None  # of iptables, where that is there
-    able: tuple[str, ...]  # targets for which nothing is missing
+    near: tuple[Network, ...]  # every network with a route over one device, but for the default route
+    tools: Mapping[str, str]  # the version of each installed tool, "" where it is not known
+    variant: str | None  # of iptables; None: it is not installed
+    able: tuple[str, ...]  # the targets for which nothing is missing
 
 
 def survey(targets: Collection[Target]) -> Survey:
@@ -64,7 +65,7 @@ def survey(targets: Collection[Target]) -> Survey:
 @dataclass(frozen=True, slots=True)
 class _Link:
     name: str
-    kind: str  # "" of a device that is no virtual one
+    kind: str  # "" for a device that is not virtual
 
     @classmethod
     def of(cls, message: Message) -> _Link:
@@ -78,7 +79,7 @@ class _Link:
 
     @property
     def carries_services(self) -> bool:
-        """Whether its addresses are most often those of services, or reach this machine alone."""
+        """Whether its addresses are likely those of services, or reach only this machine itself."""
         return self.name == "lo" or self.kind == "dummy"
 
 
@@ -118,13 +119,14 @@ class _Route:
 
     @property
     def is_near(self) -> bool:
-        """Whether it leads over one device, to a network that is more than this link's own."""
+        """Whether the route leads over one device, to a network that is neither link-local nor multicast."""
         network = self.network
         return self.device is not None and network is not None and not (network.is_link_local or network.is_multicast)
 
 
 def _own(addresses: Collection[_Held], links: Mapping[int, _Link], inward: Collection[int]) -> Iterator[Address]:
-    """Addresses that stay, IPv4 first, without those on devices that only carry other people's service addresses."""
+    """Yield the machine's own lasting addresses, IPv4 first, without those on devices that carry services or lead to
+    pods."""
     for one in sorted(addresses, key=lambda one: (one.family, one.device)):
         if one.is_global and one.stays and not (links[one.device].carries_services or one.device in inward):
             yield one.address

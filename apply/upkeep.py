@@ -1,11 +1,11 @@
-"""Changes of single services by a session, without comparing whole states.
+"""Change single services for a session, without comparing whole states.
 
-Such a change costs what the changed services cost: their contributions, the objects that differ, and a generation that
-is recorded as a change to an earlier one. It needs a machine that is known to hold what it should: nobody else took the
-store's lock since, and the rules still match their fingerprints. IPVS, sets and devices have no fingerprints: svcc asks
-the kernel for the objects that are to change, and :meth:`svcc.apply.session.Session.drift` finds what somebody did to
-others. Where anything is not as it should be, or more than services changes, nothing is done here, and the session
-compares whole states.
+Such a change takes time for the changed services alone: for their contributions, the objects that differ, and a
+generation that is recorded as a change to an earlier one. It is possible where the kernel is known to hold what it
+should: nobody else took the store's lock since, and the rules still match their fingerprints. IPVS, sets and devices
+have no fingerprints. There svcc asks the kernel for the objects that are to change, and
+:meth:`svcc.apply.session.Session.drift` finds what somebody did to other objects. Where anything is not as it should
+be, or where more than services changes, nothing is done here, and the session compares whole states.
 """
 
 from __future__ import annotations
@@ -36,29 +36,31 @@ from svcc.compiler.frontends import frontends
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks, Target
 
-#: Parts that can be recognised without being parsed, and parts of which the kernel can be asked for single objects.
+#: The parts that have fingerprints, and the parts of which the kernel can be asked for single objects.
 _FINGERPRINTED = frozenset(driver.part for driver in DRIVERS if driver.has_fingerprint)
 _ASKED = frozenset(driver.part for driver in DRIVERS if driver.can_ask)
 
 
 class _Whole:
-    """The generation in place that is kept whole, and what was written of changes to it."""
+    """The generation that is recorded whole, to which the later ones are recorded as changes, and how long these
+    are."""
 
     def __init__(self, installation: Installation, generation: Generation, program: ir.Program) -> None:
         self.generation = generation
         self.program_hash = installation.program_hash(generation)
         self._services = {one.name: one for one in program.services}
-        self._last, self._differing = program, dict[str, ir.Service | None]()  # what it is compared with
-        self._size, self._written = installation.size(generation), 0
-        self._known: dict[str, tuple[ir.Service, ChangedService]] = {}
+        self._last, self._differing = program, dict[str, ir.Service | None]()  # last compared program; how it differs
+        self._size, self._written = installation.size(generation), 0  # bytes; characters
+        self._known: dict[str, tuple[ir.Service, ChangedService]] = {}  # services of the last change
 
     @property
     def due(self) -> bool:
-        """Whether the changes take as much space as all of it: then it is worth writing it whole."""
+        """Whether the changes written so far take as much space as the whole generation. Then it pays to write the
+        current one whole."""
         return self._written >= self._size
 
     def change(self, program: ir.Program, node: ir.Node | None) -> ServicesChange:
-        """A program as a change to this one."""
+        """Return what a program changes in the whole generation's program, as it is recorded."""
         differing = self._compared(program)
         known = {name: one for name, one in self._known.items() if differing.get(name) is one[0]}
         new = [one for name, one in differing.items() if one is not None and name not in known]
@@ -71,7 +73,8 @@ class _Whole:
         return change
 
     def _compared(self, program: ir.Program) -> Services:
-        """The services in which it differs from this one: of what it was asked of last, those are known already."""
+        """Return the services in which a program differs from the whole generation's. Only services that changed since
+        the last compared program are looked at, as the other differences are known."""
         for name, one in differing_services(self._last, program).items():
             if one == self._services.get(name):
                 self._differing.pop(name, None)
@@ -82,12 +85,18 @@ class _Whole:
 
 
 class Upkeep:
-    """``stamp``: the store's since the session took its lock, for as long as nobody else did."""
+    """What a session put into the kernel, kept up to date while services are changed one by one.
+
+    ``stamp``: the stamp that the store has had since the session last took its lock; "" when somebody else took it
+    since. ``generation``: the one in place. ``reviewed``: the program that `svcc history` lists. ``served``: the
+    program as it is served.
+    """
 
     def __init__(
         self, installation: Installation, target: Target, now: Wanted, reviewed: ir.Program, patience: float
     ) -> None:
-        """``now``: what is in place, with a program and an assembly; ``patience``: see :mod:`svcc.apply.drain`.
+        """``now``: what is in the kernel, with a program and an assembly; ``reviewed``: the program that `svcc history`
+        lists; ``patience``: see :mod:`svcc.apply.drain`.
 
         Errors: StoreError, ValueError.
         """
@@ -104,8 +113,8 @@ class Upkeep:
         self._whole = _whole(installation, current, now.program)
         self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
-        self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # these stay as they are
-        self._held: Bundle | None = None  # the parts that are asked for, where they were made since the last change
+        self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # parts that changes of services leave alone
+        self._held: Bundle | None = None  # the parts in _asked, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
 
     @classmethod
@@ -118,7 +127,11 @@ class Upkeep:
         reviewed: ir.Program,
         patience: float,
     ) -> Upkeep | None:
-        """``now``: what was put in place by a draft. None: it cannot be kept up so."""
+        """Return the upkeep of what ``draft`` put into the kernel; None where services cannot be changed one by one:
+        its target has no assembly or no fingerprints, or the record does not fit.
+
+        ``now``: what was put into the kernel.
+        """
         shown = any(artifact.part.name in _FINGERPRINTED for artifact in now.bundle.artifacts)
         if now.program is None or now.assembly is None or not shown:
             return None
@@ -128,14 +141,15 @@ class Upkeep:
                 return None
             kept = installation.program(current)
             if kept is None or kept.text != draft.program.text:
-                return None  # it is another program's, which has the same rules
+                return None  # the recorded program is another one that has the same rules
             return cls(installation, target, now, reviewed, patience)
         except (StoreError, OSError, ValueError):
             return None
 
     def follow(self, program: ir.Program, served: ir.Program, source: str, tell: Tell) -> Generation | None:
-        """As :meth:`svcc.apply.session.Session.follow`, the store's lock being held. None: not in this way; nothing was
-        done. After an error this object is of no use any more.
+        """Do what :meth:`svcc.apply.session.Session.follow` does, with the store's lock held. Return None, and do
+        nothing, where that is not possible in this way. After an error this object is of no use any more, except after
+        an InputError.
         """
         edited = differing_services(self.reviewed, program)
         changed = differing_services(self.served, served)
@@ -149,7 +163,7 @@ class Upkeep:
         if not edited and not changed:
             self.reviewed, self.served = program, served
             return self.generation
-        differences = self._seen(self._assembly.update(changed))
+        differences = self._live_differences(self._assembly.update(changed))
         if differences is None:
             self._assembly.update({name: self._served.get(name) for name in changed})
             return None
@@ -170,12 +184,14 @@ class Upkeep:
 
     @property
     def due(self) -> bool:
-        """Whether it is worth writing the generation in place whole (:mod:`svcc.apply.whole`)."""
+        """Whether it pays to write the generation in place whole (:mod:`svcc.apply.whole`)."""
         return self._whole.due and self.generation.base is not None
 
     def take_over(self, generation: Generation, served: ir.Program, digest: str) -> None:
-        """Keep a generation whole from now on, its files being written. ``served``: what it serves. The store's lock is
-        held. Errors: OSError, StoreError."""
+        """Record a generation whole from now on; its files are written already. The store's lock is held.
+
+        ``served``: the program that it serves; ``digest``: that of its bundle. Errors: OSError, StoreError.
+        """
         kept = whole.take_over(self._installation, generation, digest)
         self._whole = _Whole(self._installation, kept, served)
         if kept.number == self.generation.number:
@@ -189,7 +205,8 @@ class Upkeep:
         return ChangeDraft(kept.generation, kept.program_hash, change, scope, named, of)
 
     def _serves_on(self, changed: Services, served: ir.Program) -> bool:
-        """Whether anything is served still; that nothing is has to be meant."""
+        """Whether any service is still served after a change. A change that leaves none goes the long way, where the
+        user has to allow it."""
         if any(one is not None and self._is_served(one) for one in changed.values()):
             return True
         return any(self._is_served(one) for one in served.services if one.name not in changed)
@@ -198,7 +215,10 @@ class Upkeep:
         return any(True for _ in frontends(replace(self.served, services=(service,)), self._node))
 
     def _readings(self) -> Readings | None:
-        """Readings that show what is in place. None: the kernel does not say so."""
+        """Return readings that show that the kernel holds what is in place; None where they do not show that.
+
+        Errors: StepError.
+        """
         installation = self._installation
         if installation.journal.exists() or installation.confirm.exists():
             return None
@@ -219,24 +239,25 @@ class Upkeep:
                     return None
         return readings if all(one.matches(fingerprints[part], self._scope) for part, one in readings.items()) else None
 
-    def _seen(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
-        """Differences from what the kernel has, where it is to be asked for that. None: it has something else than it
-        should, or it cannot be asked. Errors: StepError."""
+    def _live_differences(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
+        """Return the differences with live states from the kernel, for the parts that have no fingerprints. Return None
+        where the kernel has something else than it should, or where it cannot be asked. Errors: StepError."""
         found = dict(differences)
         for driver in Machine(self._scope).drivers:
             one = differing_part(driver, differences.get(driver.part), None)
             if one is None or driver.part in _FINGERPRINTED:
                 continue
-            there = one.asked(self._scope) if driver.part in self._asked else None
-            if there is None or (there.have != one.have and not driver.unowned):
+            live = one.asked(self._scope) if driver.part in self._asked else None
+            if live is None or (live.have != one.have and not driver.unowned):
                 return None
-            found[driver.part] = Difference(there.have, one.want)
+            found[driver.part] = Difference(live.have, one.want)
         return found
 
     def _plan(
         self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, readings: Readings
     ) -> ExecutionPlan:
-        """What is to be done, made of what differs alone; all else is made when somebody asks for it."""
+        """Return the plan, made from the objects that differ. The whole states are made only when somebody asks for
+        them. Errors: StepError."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
         fingerprints = fingerprints_of(self._installation, generation)
@@ -267,12 +288,12 @@ class Upkeep:
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
-        """The summary of some services alone."""
+        """Return the summary of some services alone."""
         found = tuple(one for one in services if one is not None)
         return summary(replace(program, services=found, balancers=()), self._node)
 
     def _obstacles(self, differences: Mapping[str, Difference], differing: Differing) -> Iterator[str]:
-        """What stands in the way of addresses that come, and of objects that go. Errors: StepError."""
+        """Yield what stands in the way of new addresses and of objects that are to be removed. Errors: StepError."""
         for one in differing:
             yield from one.driver.in_use(one.have, one.want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
@@ -285,7 +306,7 @@ class Upkeep:
         return {*self._target.exclusive_addresses(bundle)}
 
     def as_left(self) -> bool:
-        """Whether everything under the prefix is as it was put in place. Errors: StepError."""
+        """Whether everything under the prefix is as this session left it. Errors: StepError."""
         readings = self._readings()
         if readings is None:
             return False
@@ -294,11 +315,11 @@ class Upkeep:
         machine = Machine(self._scope.including(held))
         states = machine.parse(held)
         return all(
-            driver.part in known or _is_as(driver, states.of(driver), machine.scope) for driver in machine.drivers
+            driver.part in known or _holds(driver, states.of(driver), machine.scope) for driver in machine.drivers
         )
 
     def _held_now(self) -> Bundle:
-        """The parts that are asked for, as they should be."""
+        """Return the parts of which the kernel can be asked for single objects, as they should be."""
         if self._held is None:
             bundle = self._assembly.bundle() if self._asked else self._others
             self._held = replace(bundle, artifacts=tuple(a for a in bundle.artifacts if a.part.name in self._asked))
@@ -312,7 +333,7 @@ def _without(bundle: Bundle, parts: Collection[str]) -> Bundle:
 def _differing(
     machine: Machine, differences: Mapping[str, Difference], fingerprints: Mapping[str, Fingerprint]
 ) -> Differing:
-    """What differs, each state with what is known of it besides what its target says."""
+    """Return the parts that differ. Each state has what its fingerprint says of the live one (Driver.live_only)."""
     found = (
         differing_part(driver, differences.get(driver.part), fingerprints.get(driver.part))
         for driver in machine.drivers
@@ -320,13 +341,16 @@ def _differing(
     return [one for one in found if one is not None and one.have != one.want]
 
 
-def _is_as(driver: Driver[State], wanted: State, scope: Scope) -> bool:
-    """Whether the kernel holds a state."""
+def _holds(driver: Driver[State], wanted: State, scope: Scope) -> bool:
+    """Whether the kernel holds a state. Errors: StepError."""
     return bool(driver.read(scope, wanted) == wanted)
 
 
 def _whole(installation: Installation, current: Generation, program: ir.Program) -> _Whole:
-    """Errors: StoreError, ValueError."""
+    """Return the generation that is recorded whole: the current one, or the one that it is a change to.
+
+    Errors: StoreError, ValueError.
+    """
     if current.base is None:
         return _Whole(installation, current, program)
     base = installation.generation(current.base)
@@ -345,7 +369,7 @@ def _same_cluster(*programs: ir.Program) -> bool:
 
 
 def _check(target: Target, node: ir.Node | None, program: ir.Program, changed: Services) -> None:
-    """Errors: InputError: something that the target cannot express."""
+    """Check that the target can express the changed services. Errors: InputError."""
     services = tuple(one for one in changed.values() if one is not None)
     if refused := check_target(replace(program, services=services), target, node):
         raise InputError(refused)

@@ -1,6 +1,6 @@
-"""What a machine is to hold: a program compiled for a target, or a bundle that was compiled before.
+"""Find what a machine is to hold: a program compiled for a target, or a bundle that was compiled before.
 
-What is wrong with an input is raised (:class:`svcc.compiler.errors.InputError`); nothing here prints or ends a process.
+Faults of an input are raised (:class:`svcc.compiler.errors.InputError`); nothing here prints or ends a process.
 """
 
 from __future__ import annotations
@@ -31,23 +31,25 @@ class OtherNode(SvccError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A bundle, ready for its target. Of one that was compiled elsewhere nothing is known but its rules."""
+    """A bundle, ready for its target, and what it was compiled from. Of a bundle that was compiled elsewhere only the
+    rules are known."""
 
     bundle: Bundle
-    program: ir.Program | None  # what it was compiled from
+    program: ir.Program | None  # the program that it was compiled from; None: not known
     node: ir.Node | None
     sources: Sources | None = None  # the files that the program was read from; None: not known, or it has warnings
-    accepted: Accepted | None = None  # of a bundle that was compiled elsewhere: what its target read in it
+    accepted: Accepted | None = None  # what the target read in a bundle that was compiled elsewhere
     warnings: tuple[Diagnostic, ...] = ()
     name: str = ""  # of the file, as it was given; as `svcc history` shows it
-    #: What the bundle was put together in, by which services can be changed later; None: the target has no such thing.
+    #: The assembly that made the bundle, by which services can be changed later; None: there was none.
     assembly: Assembly | None = field(default=None, compare=False, repr=False)
 
 
 def from_file(file: str, target: Target, node: str | None) -> Wanted:
-    """What a file holds: a program in the language, its IR as JSON, a bundle, or a folder of a bundle's parts.
+    """Read a file and return what it asks for. It may be a program in the language, a program's IR as JSON, a bundle,
+    or a folder of a bundle's parts.
 
-    ``file`` is a path, or ``-`` for standard input; ``node`` the name of the machine, where one is asked for.
+    ``file``: a path, or ``-`` for standard input. ``node``: the name of the machine; None: the program has to tell.
     Errors: InputError, OtherNode.
     """
     if file != "-" and os.path.isdir(file):
@@ -61,14 +63,14 @@ def from_file(file: str, target: Target, node: str | None) -> Wanted:
 
 
 def from_program_file(file: str, target: Target, node: str | None) -> Wanted:
-    """As :func:`from_file`, of a file that is to hold a program. Errors: InputError."""
+    """Do what :func:`from_file` does, for a file that has to hold a program. Errors: InputError."""
     return _compiled(file, read_data(file), target, node)
 
 
 def from_program(program: ir.Program, target: Target, node: str | None, file: str = "") -> Wanted:
-    """A program that was read or made before; its own checks are not repeated. ``file`` is named in errors.
+    """Compile a program that was read or made before; its own checks are not repeated. ``file``: its name in errors.
 
-    Errors: InputError: no such node, or something that the target cannot express.
+    Errors: InputError where there is no such node, or where the target cannot express the program.
     """
     picked = pick_node(program, node, file or None)
     refused = [picked] if isinstance(picked, Diagnostic) else check_target(program, target, picked)
@@ -81,7 +83,10 @@ def from_program(program: ir.Program, target: Target, node: str | None, file: st
 
 
 def from_bundle(bundle: Bundle, name: str = "the bundle") -> Wanted:
-    """A bundle that is at hand; whoever made it, its target has to accept it. Errors: InputError."""
+    """Return a bundle object as something that is wanted. Its target has to accept it, whoever made it.
+
+    Errors: InputError.
+    """
     target = find(bundle.target)
     if target is None:
         raise InputError([Diagnostic(Code.BUNDLE, f"there is no target {bundle.target}")])
@@ -96,7 +101,7 @@ def _text(bundle: Bundle, part: str, file: str) -> Text:
 
 
 def read_data(file: str) -> bytes:
-    """What is in a file. Errors: InputError."""
+    """Return the bytes of a file. Errors: InputError."""
     data = read_file(file)
     if isinstance(data, Diagnostic):
         raise InputError([data])
@@ -116,26 +121,31 @@ def _compiled(file: str, data: bytes, target: Target, node: str | None) -> Wante
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:
-    """Bundles say so in their first line; a part that stands alone is known by its first word."""
+    """Whether a file holds a bundle, which its first line says, or the one part of the target that may stand alone,
+    which its first word says."""
     return is_bundle(_start(data)) or target.is_alone(_start(data))
 
 
 def is_compiled(data: bytes) -> bool:
-    """Whether a file holds a bundle, or the part of some target that stands alone."""
+    """Whether a file holds a bundle, or a part of some target that may stand alone."""
     return is_bundle(_start(data)) or target_alone(data) is not None
 
 
 def target_alone(data: bytes) -> Target | None:
-    """The target of which a file holds the part that stands alone; None: it holds none, or a bundle."""
+    """Return the target whose part a file holds alone; None where it holds no such part, or a bundle."""
     return next((target for target in targets().values() if target.is_alone(_start(data))), None)
 
 
 def _start(data: bytes) -> str:
-    return data[:200].decode("utf-8-sig", "replace")  # where a mark stands before a bundle, that is said of a bundle
+    return data[:200].decode("utf-8-sig", "replace")  # a bundle after a byte order mark is refused as a bundle
 
 
 def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:
-    """The bundle, as its target prints what it read in it. Errors: InputError, OtherNode."""
+    """Read a bundle, and return it as its target prints what it read. Errors: InputError, OtherNode.
+
+    ``file``: its name in errors. ``read``: returns the bundle's texts. ``node``: the name of the machine, if it is
+    named.
+    """
     try:
         given = read()
         accepted = given.target.accept(given.texts)

@@ -1,7 +1,7 @@
-"""A generation that is kept as a change, written whole: so that what is written of later changes is short again.
+"""Write a generation whole that is recorded as a change, so that the records of later changes are short again.
 
-A process of its own does that, from the record, beside whoever keeps the prefix: no change has to wait for it. What it
-writes is nobody's until it is taken over (:func:`take_over`), with the store's lock held.
+A separate process does that from the record, while a session keeps the prefix and goes on: no change has to wait for
+it. Nobody reads what it writes until it is taken over (:func:`take_over`), with the store's lock held.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from svcc.apply.scope import Scope
 from svcc.apply.store import Store
 from svcc.kernel import tools
 
-#: How much the process stands back behind others (nice(1)).
+#: The niceness of the process (nice(1)), so that others go first.
 _NICE = 10
 
 
 def write_by_process(root: Path, name: str, generation: Generation) -> str:
-    """Have the files written by a process of its own, and wait for it; returns the digest of the bundle.
+    """Have a separate process write the files of a generation, and wait for it. Return the digest of the bundle.
 
-    Errors: StepError, where it does not do it: the generation is not there any more, or the disk is full.
+    Errors: StepError where the process fails: the generation is not kept any more, or the disk is full.
     """
     words = [sys.executable, "-P", "-m", __name__, str(root.absolute()), name, str(generation.number)]
     done = tools.run(words, name="writing a generation whole")
@@ -38,7 +38,7 @@ def write_by_process(root: Path, name: str, generation: Generation) -> str:
 
 
 def write(installation: Installation, generation: Generation) -> str:
-    """Write the files of a generation that is kept as a change. Nobody reads them yet. Returns the bundle's digest.
+    """Write the files of a generation that is recorded as a change. Nobody reads them yet. Return the bundle's digest.
 
     Errors: StoreError, OSError, ValueError.
     """
@@ -51,9 +51,10 @@ def write(installation: Installation, generation: Generation) -> str:
 
 
 def take_over(installation: Installation, generation: Generation, digest: str) -> Generation:
-    """Keep a generation whole from now on, its files being written. The store's lock is held.
+    """Record a generation whole from now on, and return it; its files are written already. The store's lock is held.
 
-    At any moment it is kept in one of both ways: the description says in which. Errors: OSError.
+    At any moment the record is complete, as a change or whole: the generation's description says in which of these two
+    ways. ``digest``: that of the bundle. Errors: OSError.
     """
     number = generation.number
     whole = replace(generation, base=None, hash=digest)
@@ -62,7 +63,7 @@ def take_over(installation: Installation, generation: Generation, digest: str) -
         os.replace(installation.file(number, drafted), installation.file(number, suffix))
     files.sync(installation.path)  # before the description that says to read them
     installation.describe(whole)
-    with suppress(OSError):  # what is lost of these is found out again
+    with suppress(OSError):  # without these notes, the next command finds the same out again
         if fingerprints is not None:
             cache.write(installation.file(number, "looks"), digest, fingerprints)
         installation.note_compiled(whole, installation.program_hash(whole))
@@ -71,13 +72,14 @@ def take_over(installation: Installation, generation: Generation, digest: str) -
 
 
 def discard(installation: Installation, number: int) -> None:
-    """Remove files that are not to be taken over. Errors: OSError."""
+    """Remove files that were written for a generation and are not to be taken over. Errors: OSError."""
     for drafted in DRAFTED.values():
         installation.file(number, drafted).unlink(missing_ok=True)
 
 
 def main(words: Sequence[str]) -> None:
-    """As a process of its own. ``words``: the store's root, the installation's name, the number of the generation."""
+    """Write a generation whole, as a separate process. ``words``: the store's root, the installation's name, and the
+    number of the generation."""
     root, name, number = words
     with suppress(OSError):  # a sandbox may not let it
         os.nice(_NICE)

@@ -1,1 +1,1 @@
-"""The kernel's subsystems, and the tools that speak to them. Nothing here knows the language, or a target."""
+"""The kernel's subsystems, and the tools that speak to them. No module here knows the language or a target."""

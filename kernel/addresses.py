@@ -1,4 +1,4 @@
-"""Addresses, networks and ports, as all of the kernel's subsystems have them."""
+"""The types of addresses, networks and ports that all of the kernel's subsystems share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Ports(Protocol):
 
     @property
     def last(self) -> int:
-        """The highest port, which is one of them."""
+        """The highest port, which is included."""
 
 
 def text_of(address: Address) -> str:
-    """``str(address)``, several times faster: there are a hundred thousand of them."""
-    text: str | None = getattr(address, "text", None)  # of one that was read from it, and knows it
+    """Return ``str(address)``, several times faster, as there may be a hundred thousand addresses."""
+    text: str | None = getattr(address, "text", None)  # an address that was read from text may have kept it
     if text is not None:
         return text
     if isinstance(address, IPv4Address):

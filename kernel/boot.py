@@ -1,4 +1,4 @@
-"""Which start of the machine this is."""
+"""Tell this start of the machine from every other one."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """A name that no other start has (random(4)). Errors: OSError."""
+    """Return the kernel's boot ID, which no other start of the machine has (random(4)). Errors: OSError."""
     return _BOOT_ID.read_text(encoding="ascii").strip()

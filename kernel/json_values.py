@@ -1,4 +1,4 @@
-"""JSON values, and how they are taken apart: a value of another type than is asked for is a TypeError."""
+"""Take JSON values apart. A value of another type than is asked for raises a TypeError."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar, cast
 
-#: What tools print and records hold. None of them has fractions.
+#: A JSON value without fractions, as tools print them and records hold them.
 Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | None
 
 
@@ -14,49 +14,49 @@ _Made = TypeVar("_Made")
 
 
 def parsed(text: str | bytes) -> Json:
-    """The value of a JSON text. Errors: ValueError, RecursionError."""
+    """Return the value of a JSON text. Errors: ValueError, RecursionError."""
     return cast("Json", json.loads(text))
 
 
 def parsed_of_ip(text: str) -> Json:
-    """The value of what `ip -json` prints, which leaves most control characters in names as they are; "" for nothing
-    found. Errors: ValueError."""
+    """Return the value of what ``ip -json`` prints. It leaves most control characters in names as they are, and prints
+    "" where it finds nothing, which gives an empty list. Errors: ValueError."""
     return cast("Json", json.loads(text or "[]", strict=False))
 
 
 def members(value: object) -> Mapping[str, Json]:
-    """An object's members. Errors: TypeError."""
+    """Return the members of an object. Errors: TypeError where the value is no object."""
     if not isinstance(value, dict):
         raise TypeError("a JSON object comes here")
     return value
 
 
 def items(value: object) -> Sequence[Json]:
-    """A list's items. Errors: TypeError."""
+    """Return the items of a list. Errors: TypeError where the value is no list."""
     if not isinstance(value, (list, tuple)):
         raise TypeError("a list comes here")
     return value
 
 
 def string(value: object) -> str:
-    """A string. Errors: TypeError."""
+    """Return the value, a string. Errors: TypeError where it is none."""
     if not isinstance(value, str):
         raise TypeError("a string comes here")
     return value
 
 
 def integer(value: object) -> int:
-    """A whole number. Errors: TypeError."""
+    """Return the value, a whole number. Errors: TypeError where it is none."""
     if not isinstance(value, int):
         raise TypeError("a whole number comes here")
     return value
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """A list of strings. Errors: TypeError."""
+    """Return the items of a list of strings. Errors: TypeError where the value is no such list."""
     return tuple(map(string, items(value)))
 
 
 def optional(read: Callable[[object], _Made], value: object) -> _Made | None:
-    """What ``read`` makes of a value; None of null. Errors: TypeError."""
+    """Return what ``read`` returns for a value; None for null. Errors: TypeError."""
     return None if value is None else read(value)

@@ -1,4 +1,5 @@
-"""The machine's own addresses for node ports: all in the kernel's table ``local`` (ip-route(8)), but loopback."""
+"""Find the machine's own addresses for node ports: all in the kernel's table ``local`` (ip-route(8)) except
+loopback."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ _TABLE_LOCAL, _TYPE_LOCAL = 255, 2  # RT_TABLE_LOCAL, RTN_LOCAL (linux/rtnetlink
 
 
 def serving(networks: Collection[str]) -> Callable[[str], bool]:
-    """Whether an address is one that a packet to a node port may be sent to. ``networks``: nodeport-addresses, if any.
+    """Return the function that says whether clients may reach node ports at an address.
 
-    The kernel is asked when the first address is.
+    ``networks``: the cluster's nodeport-addresses; none: all. The kernel is asked at the first call of the function.
     """
     wanted = [ip_network(network) for network in networks]
     own: list[IPv4Network | IPv6Network] = []

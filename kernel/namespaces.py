@@ -43,7 +43,7 @@ def _come_back() -> Iterator[None]:
 
 
 class Namespace:
-    """A network namespace of its own, new and empty, loopback down. Errors: NamespaceError."""
+    """A new and empty network namespace, with its loopback down. Errors: NamespaceError."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """A path for ``nsenter --net=PATH`` and for iproute2's ``netns PATH``, good while this process lives."""
+        """A path for ``nsenter --net=PATH`` and for iproute2's ``netns PATH``, valid as long as this process lives."""
         return f"/proc/{os.getpid()}/fd/{self.fd}"
 
     @property
@@ -63,13 +63,15 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Be inside: sockets opened and processes started by this thread meanwhile belong to the namespace."""
+        """Enter the namespace for the ``with`` block: sockets that this thread opens and processes that it starts there
+        belong to the namespace."""
         with _come_back():
             _check(_libc.setns(self.fd, _CLONE_NEWNET), f"setns {self.name}")
             yield
 
     def bring_loopback_up(self) -> None:
-        """Without a process for it: who tries things in namespaces does so several times for each plan.
+        """Set the loopback device up. No process is started for that, because each plan tries its steps in several
+        namespaces.
 
         Errors: NamespaceError.
         """
@@ -81,5 +83,5 @@ class Namespace:
                 raise NamespaceError(f"lo of {self.name} does not come up: {error.strerror}") from None
 
     def close(self) -> None:
-        """Let go of the namespace. It ends with the last that holds it."""
+        """Let go of the namespace. It ends when nothing else holds it."""
         os.close(self.fd)

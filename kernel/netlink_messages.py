@@ -1,4 +1,4 @@
-"""What pyroute2 gives, which has no types."""
+"""The type of a netlink message as pyroute2 gives it, which has no types itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Protocol
 
 
 class Message(Protocol):
-    """A netlink message, or what is nested in one."""
+    """A netlink message, or an attribute of one that has attributes itself."""
 
     def __getitem__(self, field: str) -> object: ...
 
     def get_attr(self, name: str) -> object:
-        """An attribute's value; None: the message has none of that name."""
+        """Return an attribute's value; None where the message has no attribute of that name."""

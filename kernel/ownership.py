@@ -1,4 +1,4 @@
-"""Whose an object is: its name says it."""
+"""Tell by its name whether a kernel object is ours."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Ours(Protocol):
-    """What is ours among the kernel's objects."""
+    """The rule by which kernel objects are ours."""
 
     @property
     def prefix(self) -> str:
-        """What the names of our chains and sets begin with, before a ``-``."""
+        """The prefix of the names of our chains and sets, which a ``-`` follows there."""
 
     def owns(self, name: str) -> bool:
         """Whether a chain or a set of that name is ours."""

@@ -1,4 +1,5 @@
-"""The tools that are run to speak to the kernel: where Debian has them, and how old they may be."""
+"""The tools that svcc runs to speak to the kernel, the Debian packages that have them, and their oldest tested
+versions."""
 
 from __future__ import annotations
 
@@ -6,11 +7,11 @@ from typing import NamedTuple
 
 
 class Tool(NamedTuple):
-    """A tool."""
+    """A tool that svcc runs."""
 
     name: str
-    package: str  # of Debian
-    oldest: tuple[int, ...]  # version that is tested
+    package: str  # the Debian package that has it
+    oldest: tuple[int, ...]  # the oldest version that is tested
 
 
 NFT = Tool("nft", "nftables", (1, 0, 6))

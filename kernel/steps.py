@@ -1,4 +1,4 @@
-"""What stands between two states of the kernel: changes, for people, and steps, to be taken."""
+"""The differences between two states of the kernel: changes, which people read, and steps, which svcc takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 
 
 class Verb(Enum):
-    """The value is the sign that plans show."""
+    """What happens to an object. The value is the sign that plans show."""
 
     ADD = "+"
     REMOVE = "-"
@@ -16,19 +16,19 @@ class Verb(Enum):
 
 
 def socket_text(address: str, port: int) -> str:
-    """ "10.0.0.1:80", "[fd00::1]:80"."""
+    """Return an address and a port as text: "10.0.0.1:80", "[fd00::1]:80"."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def counted(number: int, noun: str) -> str:
-    """ "1 element", "2 elements", "2 addresses"."""
+    """Return a number with its noun: "1 element", "2 elements", "2 addresses"."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
 
 @dataclass(frozen=True, slots=True)
 class FrontendAddress:
-    """A frontend, as packets name it: where a client connects to. What belongs to a service is found by it."""
+    """The address, protocol and port that a client connects to. The service of a kernel object is found by it."""
 
     address: str | None  # as ``str()`` of an IPv4Address or IPv6Address prints it; None: a node port
     protocol: str  # tcp, udp, sctp
@@ -46,11 +46,11 @@ class Change:
     verb: Verb
     part: str  # the part of the target: nft, iptables, ipvsadm, …
     kind: str  # the tool's own word: element, chain, rule, set, virtual server, real server, address, …
-    subject: str  # which, in the tool's own notation
-    before: str = ""  # of a change: the value that is there; else empty
-    after: str = ""
-    frontend: FrontendAddress | None = None  # of the frontend that it belongs to
-    label: str = ""  # where the object itself says which service or port it belongs to
+    subject: str  # which object, in the tool's own notation
+    before: str = ""  # where it is changed: the value that it has now
+    after: str = ""  # where it is changed: the value that it gets
+    frontend: FrontendAddress | None = None  # the frontend that it belongs to, where that is known
+    label: str = ""  # the service, or service and port, that the object itself names, if it does
 
     def __str__(self) -> str:
         value = f": {self.before} -> {self.after}" if self.verb is Verb.CHANGE and (self.before or self.after) else ""
@@ -58,29 +58,31 @@ class Change:
 
 
 class Phase(IntEnum):
-    """When a step is taken. Every state between two phases serves all that old and new both serve.
+    """The order in which steps are taken. The state between any two phases serves every frontend that both the old and
+    the new state serve.
 
-    What rules name is there before them; what they do not name any more goes after them. A vip on a device leads to
-    the node's own sockets where nothing keeps packets from them: so addresses come last and go first, and a port is
-    declared when its servers are there, and not any more before they go (else its clients are refused).
+    Objects that rules name are added before the rules, and removed after them. A vip on a device leads to the node's
+    own sockets unless something keeps packets from these. So addresses are added last and removed first. A port is
+    declared once its servers are there, and until they are removed: a client of a declared port without servers would
+    be refused.
     """
 
     MODULES = 10
     SYSCTLS = 20
     SETS = 30  # sets created, elements added
     SERVERS = 40  # virtual and real servers added and changed
-    DECLARED = 50  # elements that say which ports are served
-    RULES = 60  # the switch: each table at once
-    ADDRESSES = 65  # the device and its addresses; before all others, where IPVS takes over from rules that translate
-    ANNOUNCED = 66  # networks are told of addresses that came
-    DECLARED_OFF = 70  # elements that say which ports are served
-    DRAIN = 80  # waiting for connections that what goes still has
-    ADDRESSES_OFF = 90  # before the rules, where these translate: they need no address on a device, and guard it
-    SERVERS_OFF = 100
-    SETS_OFF = 110  # all other elements, and sets
+    DECLARED = 50  # elements that say which ports are served added
+    RULES = 60  # rules switched, each table at once
+    ADDRESSES = 65  # the device and its addresses added; with the sysctls, where IPVS takes over from translating rules
+    ANNOUNCED = 66  # new addresses announced to the networks
+    DECLARED_OFF = 70  # elements that say which ports are served removed
+    DRAIN = 80  # waiting for connections of servers that are to be removed
+    ADDRESSES_OFF = 90  # addresses removed; just before the rules, where these translate and guard the addresses
+    SERVERS_OFF = 100  # virtual and real servers removed
+    SETS_OFF = 110  # all other elements, and sets, removed
 
 
-#: The order in which everything of ours is taken down: nothing is exposed that the rules kept from the network.
+#: The order in which all of our objects are removed, so that no socket is exposed that rules kept from the network.
 TEARDOWN = (Phase.ADDRESSES_OFF, Phase.SERVERS_OFF, Phase.RULES, Phase.DECLARED_OFF, Phase.SETS_OFF)
 
 
@@ -92,22 +94,22 @@ class Step:
     part: str
     title: str  # what it does, in a few words: "3 elements added, 1 removed"
     atomic: bool  # True: the kernel takes all of it or nothing
-    size: int  # commands, lines or messages
+    size: int  # how many commands, lines or messages it has
     run: Callable[[], None]
-    check: Callable[[], None] | None = None  # tries it without effect; None: the tool cannot
+    check: Callable[[], None] | None = None  # tries the step without effect; None: that cannot be done
 
 
 class ToolEnd(Enum):
     """How a tool failed."""
 
-    REFUSED = "refused"  # it, or the kernel, said no
-    DIED = "died"  # a signal ended it: somebody's, or its own fault
-    LATE = "late"  # it did not end in time, and was ended
+    REFUSED = "refused"  # the tool or the kernel refused
+    DIED = "died"  # a signal ended it, from another process or after a fault of its own
+    LATE = "late"  # it took too long, and svcc ended it
     MISSING = "missing"  # there is no such tool
 
 
 class StepError(Exception):
-    """A part could not be read, tried or changed. ``words`` are the tool's own, or say what became of it."""
+    """A part could not be read, tried or changed. ``words`` are the tool's own, or say how it ended."""
 
     def __init__(
         self,
@@ -122,16 +124,17 @@ class StepError(Exception):
         super().__init__(f"{part}: {words}")
         self.part = part
         self.words = words
-        self.culprit = culprit  # the object that was refused, where it could be told
-        self.line = line  # the line of input that was refused, likewise
+        self.culprit = culprit  # the change that was refused, where that is known
+        self.line = line  # the line of input that was refused, where that is known
         self.end = end
-        self.reading = reading  # what there is could not be read
+        self.reading = reading  # whether reading failed, rather than a change
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where packets to a frontend may go: one of its endpoints. Of a range, one route for each port."""
+    """A way that packets to a frontend may take: to one of its endpoints. A range of ports has a route for each
+    port."""
 
     frontend: FrontendAddress
-    endpoint: str  # its address
-    port: int  # the endpoint's
+    endpoint: str  # the endpoint's address
+    port: int  # the endpoint's port

@@ -1,7 +1,7 @@
-"""The system's own tools, found as root's shell would find them, each run with a limit.
+"""Run the system's own tools, which are found as root's shell would find them, each for a limited time.
 
-A tool may hang: on a lock, on a kernel that does not answer. Whoever waits for it must not hang with it. So every run
-has a limit, at whose end the tool and all processes that it started are ended.
+A tool may hang: on a lock, or on a kernel that does not answer. svcc must not hang with it. So every run has a limit,
+after which svcc ends the tool and all processes that it started.
 """
 
 from __future__ import annotations
@@ -23,37 +23,38 @@ from svcc.kernel.steps import Change, StepError, ToolEnd
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
-#: Seconds that a tool may take for anything. iptables alone waits 60 s for a lock, and tells it then.
+#: Seconds that any tool may take. iptables alone waits 60 s for a lock before it fails with a message.
 LIMIT = 90.0
-#: Bytes of input that give a tool a second more: a tenth of what the slowest of them take on a slow machine.
+#: For so many bytes of input, a tool gets one more second: a tenth of the speed of the slowest tool on a slow machine.
 BYTES_PER_SECOND = 16_384
-#: Bytes that a tool may print, some ten times what 10,000 services take; and the seconds after which that is looked at.
+#: How many bytes a tool may print: some ten times what 10,000 services take. And the seconds between looks at that.
 _PRINTED = 512 << 20
 _LOOK = 0.1
-#: Characters that are told of what it printed.
+#: How many characters of a tool's output a message has.
 _TOLD = 4096
-#: Seconds between SIGTERM and SIGKILL, and after that until a tool is left where it is (in the kernel, for ever).
+#: Seconds between SIGTERM and SIGKILL, and from then until svcc leaves the tool alone: it may hang in the kernel for
+#: ever.
 _GRACE = 2.0
 
 _FAULTS = {Signals.SIGSEGV, Signals.SIGABRT, Signals.SIGBUS, Signals.SIGILL, Signals.SIGFPE}
-#: The process groups of tools that run now: what ends this process ends them.
+#: The process groups of the tools that run now. Whoever ends this process ends them first (:func:`end_all`).
 _groups: set[int] = set()
 
 
 def find(tool: str) -> str | None:
-    """The path of a tool, or None where the machine has none of that name."""
+    """Return the path of a tool; None where the machine has none of that name."""
     return shutil.which(tool, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *_SBIN)))
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A tool that ended, or was ended."""
+    """A tool that has ended, by itself or otherwise, and what it printed."""
 
     tool: str
-    returncode: int  # of subprocess: below zero, the signal that ended it
+    returncode: int  # as subprocess has it: below zero, it is the signal that ended the tool
     output: bytes
     stderr: str
-    late: float | None = None  # seconds after which it was ended, since it took too long or printed too much
+    late: float | None = None  # its limit in seconds, where svcc ended it because it took too long or printed too much
 
     @property
     def stdout(self) -> str:
@@ -62,24 +63,24 @@ class Done:
 
     @property
     def end(self) -> ToolEnd:
-        """How it failed."""
+        """How the tool failed; only of use where it did."""
         if self.late is not None:
             return ToolEnd.LATE
         return ToolEnd.DIED if self.returncode < 0 else ToolEnd.REFUSED
 
     @property
     def crashed(self) -> bool:
-        """Whether it died of a fault of its own, and not because somebody ended it."""
+        """Whether the tool died of a fault of its own, rather than because somebody ended it."""
         return -self.returncode in _FAULTS
 
     @property
     def said(self) -> str:
-        """What it printed of its failure, on one line."""
+        """What the tool printed about its failure, on one line."""
         return " ".join((self.stderr[:_TOLD].strip() or self.output[:_TOLD].decode(errors="replace")).split())
 
     @property
     def words(self) -> str:
-        """Why it failed, on one line: in its own words, or how it ended."""
+        """Why the tool failed, on one line: in its own words, or how it ended."""
         ended = self._ended
         if ended:
             return f"{ended}: {self.said}" if self.said and self.late is None else ended
@@ -96,18 +97,19 @@ class Done:
     def error(
         self, part: str, words: str = "", *, reading: bool = False, culprit: Change | None = None, line: str = ""
     ) -> StepError:
-        """The failure as an error about a part. ``words``: what a tool that refused is known to mean."""
+        """Return the failure as an error about a part. ``words``: what to say instead of the tool's own words, where it
+        refused."""
         if self.end is not ToolEnd.REFUSED or not words:
             words = self.words
         return StepError(part, words, culprit=culprit, line=line, end=self.end, reading=reading)
 
 
 class Running:
-    """A tool that was begun, and goes on by itself. Errors: FileNotFoundError where there is no such tool.
+    """A tool that was started, and runs in the background. Errors: FileNotFoundError where there is no such tool.
 
-    It reads from and writes to files in memory: nobody need read or write meanwhile, so that it is the tool alone that
-    can hang, and tools that print a listing in very small pieces are quicker than with a pipe. A terminal's Ctrl-C does
-    not reach it: it is in a process group of its own.
+    It reads from and writes to files in memory. So nobody has to read or write meanwhile, and only the tool itself can
+    hang. Tools that print a listing in very small pieces are also quicker than with a pipe. A terminal's Ctrl-C does
+    not reach the tool, as it is in a process group of its own.
     """
 
     def __init__(self, argv: Sequence[str], text: str | None = None, *, name: str = "") -> None:
@@ -138,7 +140,7 @@ class Running:
         self._deadline = time.monotonic() + self._limit
 
     def __del__(self) -> None:
-        """What nobody asks for any more need not go on."""
+        """End the tool, if it still runs: nobody waits for it any more."""
         if "_process" in vars(self) and "ended" not in vars(self):
             _end(self._process.pid, SIGKILL)
             self._reap(_GRACE)
@@ -146,7 +148,7 @@ class Running:
 
     @cached_property
     def ended(self) -> Done:
-        """Waits for the end, and for all that was printed; at its limit, ends it."""
+        """The tool that has ended. Waits for its end; at its limit, ends it."""
         late = None
         if not self._ends_within_limits():
             late = self._limit
@@ -155,14 +157,15 @@ class Running:
                 if self._reap(_GRACE):
                     break
         status = self._process.returncode
-        if late is not None and (status is None or status >= 0):  # it may take SIGTERM for a reason to end well
+        if late is not None and (status is None or status >= 0):  # a tool may answer SIGTERM with exit status 0
             status = -SIGKILL
         done = Done(self._tool, status, *self._printed(), late)
         self._close()
         return done
 
     def _ends_within_limits(self) -> bool:
-        """Waits for the end. What it prints is memory of this machine, and looked at meanwhile."""
+        """Wait for the end of the tool, and return whether it ended before its limits. Its output takes memory, so that
+        its size is looked at meanwhile."""
         while (left := self._deadline - time.monotonic()) > 0:
             if self._reap(min(left, _LOOK)):
                 return True
@@ -171,7 +174,7 @@ class Running:
         return self._reap(0.0)
 
     def _reap(self, seconds: float) -> bool:
-        """Whether it ends within some seconds; then nothing of it is left."""
+        """Wait some seconds for the end of the tool, reap it where it ended, and return whether it did."""
         if not _ends(self._process.pid, seconds):
             return False
         _groups.discard(self._process.pid)
@@ -189,7 +192,7 @@ class Running:
 
 
 def _memory(data: bytes) -> int:
-    """A file in memory, at its beginning."""
+    """Return the descriptor of a file in memory with this data, at its beginning."""
     handle = os.memfd_create("svcc")
     view = memoryview(data)
     while view:
@@ -199,7 +202,7 @@ def _memory(data: bytes) -> int:
 
 
 def _ends(child: int, seconds: float) -> bool:
-    """Whether a child process ends within some seconds; it is not reaped."""
+    """Wait some seconds for the end of a child process, and return whether it ended. It is not reaped."""
     handle = os.pidfd_open(child)
     try:
         poll = select.poll()
@@ -215,20 +218,22 @@ def _end(group: int, number: Signals) -> None:
 
 
 def end_all() -> None:
-    """End every tool that runs now, for a process that is about to end, or to give up what it waits for."""
+    """End every tool that runs now. A process calls this before it ends, or when it gives up waiting for its tools."""
     for group in tuple(_groups):
         _end(group, SIGKILL)
 
 
 def run(argv: Sequence[str], text: str | None = None, *, name: str = "") -> Done:
-    """Run a tool to its end, or to its limit, with ``text`` as its input. Errors: FileNotFoundError where there is no
-    such tool. ``name``: what it is called in messages.
+    """Run a tool to its end, or to its limit, with ``text`` as its input. ``name``: its name in messages.
+
+    Errors: FileNotFoundError where there is no such tool.
     """
     return Running(argv, text, name=name).ended
 
 
 def attempt(part: str, argv: Sequence[str], text: str | None = None) -> Done:
-    """Run a tool to its own end, good or bad. Errors: StepError where there is no such tool, or none of its own."""
+    """Run a tool to its own end, whatever its exit status is. Errors: StepError where there is no such tool, or where a
+    signal or its limit ended it."""
     try:
         done = run(argv, text)
     except FileNotFoundError:
@@ -239,7 +244,7 @@ def attempt(part: str, argv: Sequence[str], text: str | None = None) -> Done:
 
 
 def read(part: str, argv: Sequence[str]) -> str:
-    """What a tool prints of what there is. Errors: StepError."""
+    """Run a tool that lists objects, and return what it prints. Errors: StepError."""
     try:
         done = run(argv)
     except FileNotFoundError:
@@ -251,7 +256,8 @@ def read(part: str, argv: Sequence[str]) -> str:
 
 @contextmanager
 def understood(part: str, tool: str) -> Iterator[None]:
-    """What a tool printed is taken apart here. Errors: StepError, where no such tool prints that."""
+    """Raise errors of the ``with`` block, which takes apart what a tool printed, as a StepError that says that svcc
+    cannot read it."""
     try:
         yield
     except (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -259,12 +265,12 @@ def understood(part: str, tool: str) -> Iterator[None]:
 
 
 def missing(part: str, tool: str) -> StepError:
-    """The error where a part needs a tool that is not there."""
+    """Return the error that a part needs a tool that is not installed."""
     return StepError(part, f"{tool} is not installed", end=ToolEnd.MISSING)
 
 
 def version(tool: str) -> tuple[int, ...] | None:
-    """The version that a tool prints, as numbers: (1, 0, 6); None where it says none or fails."""
-    said = run([tool, "-V" if tool == "ip" else "--version"])
-    found = re.search(r"\d+(?:\.\d+)+", said.stdout)
-    return tuple(int(number) for number in found[0].split(".")) if found and not said.returncode else None
+    """Return the version that a tool prints, as numbers: (1, 0, 6); None where it prints none or fails."""
+    done = run([tool, "-V" if tool == "ip" else "--version"])
+    found = re.search(r"\d+(?:\.\d+)+", done.stdout)
+    return tuple(int(number) for number in found[0].split(".")) if found and not done.returncode else None

@@ -1,4 +1,4 @@
-"""A network namespace in which a part is tried and thrown away."""
+"""Give a network namespace in which the steps of a part are tried, and which is thrown away afterwards."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from svcc.kernel.steps import StepError
 
 @contextmanager
 def trial(part: str) -> Iterator[bool]:
-    """Be in a new namespace, with its loopback up: without it the kernel takes no address for a unicast one
-    (inet_addr_type), and IPVS takes no real server. Gives whether that is so. Errors: StepError.
+    """Enter a new namespace for the ``with`` block, with its loopback up: else the kernel takes no address for a
+    unicast one (inet_addr_type), and IPVS takes no real server. Give whether there is a namespace. Errors: StepError.
 
-    A process that may make no namespaces tries nothing. Then the kernel meets the step itself, and what it refuses is
-    put back.
+    A process that may make no namespaces gets False, and tries nothing. The step is then taken untried, and undone
+    where the kernel refuses it.
     """
     try:
         namespace = Namespace("trial")

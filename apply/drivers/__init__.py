@@ -1,4 +1,4 @@
-"""The drivers of all parts but nft: thin, over what :mod:`svcc.kernel` has of each."""
+"""The drivers of all parts but nft. Each is a thin layer over its package in :mod:`svcc.kernel`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "SysctlDriver",
 ]
 
-#: What rules need around them, and the kernel's balancer.
+#: The drivers of what rules need around them, and of the kernel's balancer.
 HOST: tuple[Driver[Any], ...] = (ModulesDriver(), SysctlDriver(), DeviceDriver(), IpsetDriver(), IpvsadmDriver())
-#: The rules of either family.
+#: The drivers of iptables' rules, one for each address family.
 RULES: tuple[Driver[Any], ...] = (IptablesDriver(), Ip6tablesDriver())

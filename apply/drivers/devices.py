@@ -1,4 +1,4 @@
-"""The dummy devices that carry service addresses."""
+"""The driver of the dummy devices that carry service addresses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from svcc.targets.vip_device import is_ours, whose
 
 
 class DeviceDriver(Driver[Devices]):
-    """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64).
+    """The driver of the dummy devices that svcc made, with every address on them but those that the kernel adds itself
+    (fe80::/64).
 
-    Which links answer for an IPv6 address is part of its state, but of no text: a program names no links.
+    The state says which links answer for an IPv6 address. No artifact does: a program names no links.
     """
 
     part: ClassVar[str] = difference.PART
@@ -44,14 +45,14 @@ class DeviceDriver(Driver[Devices]):
         return read_devices(lambda link: is_ours(link, scope.prefix, recorded), announced)
 
     def ask(self, have: Devices, want: Devices, scope: Scope) -> Devices | None:
-        """All is read, as iproute2 lists all addresses for one, too. Not of what is announced: other links, and their
-        settings, have a part in that."""
+        """Read all devices, and return the addresses that either state names: iproute2 lists all addresses even when it
+        is asked for one. Return None where an address is announced: its state depends on other links as well."""
         both = (*have.values(), *want.values())
         if any(one.announced() for one in both):
             return None
-        there = read_devices(lambda link: is_ours(link, scope.prefix, {*have, *want}))
+        live = read_devices(lambda link: is_ours(link, scope.prefix, {*have, *want}))
         asked = {address for one in both for address in one.addresses}
-        return {name: replace(one, addresses=_among(one.addresses, asked)) for name, one in there.items()}
+        return {name: replace(one, addresses=_among(one.addresses, asked)) for name, one in live.items()}
 
     def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
         return difference.changes(live, wanted)
@@ -79,5 +80,5 @@ def _among(addresses: Mapping[str, str], asked: Collection[str]) -> dict[str, st
 
 
 def _recorded(scope: Scope) -> set[str]:
-    """The names of the devices of the bundles that may be in the kernel."""
+    """Return the device names in the bundles that may be in the kernel."""
     return {name for text in scope.texts(difference.PART) for name in names_of_text(text)}

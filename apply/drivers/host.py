@@ -1,4 +1,4 @@
-"""Kernel modules and parameters."""
+"""The drivers of kernel modules and of kernel parameters (sysctl)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.kernel.sysctl.settings import Parameters, parse_parameters
 
 
 class ModulesDriver(Driver[Modules]):
-    """Kernel modules: others use them too, and none is unloaded."""
+    """The driver of kernel modules. It unloads none, as others may use them too."""
 
     part: ClassVar[str] = MODULES
     can_ask = True
@@ -51,7 +51,7 @@ class ModulesDriver(Driver[Modules]):
 
 
 class SysctlDriver(Driver[Parameters]):
-    """Kernel parameters by key."""
+    """The driver of kernel parameters. A state holds their values by key."""
 
     part: ClassVar[str] = SYSCTL
     unowned = True

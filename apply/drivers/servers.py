@@ -1,4 +1,4 @@
-"""IPVS virtual servers."""
+"""The driver of IPVS' virtual servers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from svcc.kernel.steps import Change, Route, Step
 
 
 class IpvsadmDriver(Driver[VirtualServers]):
-    """Virtual servers have no names. Ours are those of the bundles that may be in the kernel, and those that our live
-    sets declare: these are there even where somebody loaded the artifacts by hand."""
+    """The driver of IPVS' virtual servers, which have no names. Ours are those of the bundles that may be in the
+    kernel, and those that our sets in the kernel declare: the sets tell even where somebody loaded the artifacts by
+    hand."""
 
     part: ClassVar[str] = difference.PART
     balances = True
@@ -65,7 +66,8 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
 
 def _with_frontends(servers: VirtualServers, sets: Callable[[], Sets]) -> VirtualServers:
-    """The virtual servers; those that go by a mark with the places whose packets ``sets`` mark."""
+    """Return the virtual servers, and give each one that goes by a firewall mark the frontends whose packets ``sets``
+    mark."""
     if not any(map(mark_of, servers)):
         return servers
     frontends = meaning().marked(sets())
@@ -73,7 +75,7 @@ def _with_frontends(servers: VirtualServers, sets: Callable[[], Sets]) -> Virtua
 
 
 def _sets_beside(text: str, scope: Scope) -> Sets:
-    """The sets of the bundle that has these virtual servers. Errors: ValueError."""
+    """Return the sets of the bundle whose virtual servers have this text. Errors: ValueError."""
     for bundle in scope.bundles:
         servers, sets = bundle.artifact(difference.PART), bundle.artifact(IpsetDriver.part)
         if servers and sets and servers.text == text:
@@ -82,6 +84,6 @@ def _sets_beside(text: str, scope: Scope) -> Sets:
 
 
 def _declared(scope: Scope) -> Collection[str]:
-    """The virtual servers that our live sets declare."""
+    """Return the virtual servers that our sets in the kernel declare."""
     known = meaning()
     return {*known.virtual_servers(read_sets(scope, known.declares))}

@@ -1,4 +1,4 @@
-"""ipsets."""
+"""The driver of ipset's sets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from svcc.targets import targets
 
 
 def meaning() -> Meaning:
-    """What our sets are for, as the targets tell it."""
+    """Return what our sets are for, as the targets say."""
     return CombinedMeaning(target.sets for target in targets().values() if target.sets is not None)
 
 
 class IpsetDriver(Driver[Sets]):
-    """All sets under our prefix."""
+    """The driver of all sets under our prefix."""
 
     part: ClassVar[str] = difference.PART
     can_ask = True

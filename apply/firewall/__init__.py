@@ -1,1 +1,1 @@
-"""Other people's firewalls: whether their filter chains drop a packet, as far as their rules can be read."""
+"""Find whether the filter chains of other people's firewalls drop a packet, as far as their rules can be read."""

@@ -1,7 +1,7 @@
-"""The base chains of a hook that may drop packets, of nftables and of both variants of iptables.
+"""Read the base chains of a hook that may drop packets, of nftables and of both variants of iptables.
 
-Where a table holds iptables' rules, iptables prints them: nft has no words for its extensions. What cannot be read is
-named where its chain drops by default, and else left alone.
+Where a table holds iptables' rules, iptables prints them: nft has no words for its extensions. A chain whose rules
+cannot be read is given where it drops by default, and left out where it does not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEGACY = ((4, "iptables", "ip_tables_names"), (6, "ip6tables", "ip6_tables_name
 
 @dataclass(frozen=True)
 class Firewall:
-    """A base chain of somebody's."""
+    """A base chain of a firewall that is not svcc's."""
 
     families: frozenset[int]
     table: str  # "inet firewall"; of iptables "filter"
@@ -29,22 +29,26 @@ class Firewall:
     tool: str  # iptables, ip6tables, either with -legacy behind it, or nft
     policy: Kind
     rules: Rules | None  # None: they could not be read
-    words: str = ""  # why
+    words: str = ""  # why they could not be read
 
     @property
     def name(self) -> str:
-        """The tool, the table and the chain, as people look for them."""
+        """The tool, the table and the chain, as messages name them."""
         return f"{self.tool} {self.table} {self.chain}"
 
     def drops(self, packet: Packet) -> Dropped | None:
-        """Where it drops a packet; if its rules could not be read, what its policy says."""
+        """Return where the chain drops a packet; None where it accepts the packet, or may. If its rules could not be
+        read, its policy decides."""
         if packet.version not in self.families:
             return None
         return dropped(self.rules or (lambda _: ()), self.chain, self.policy, packet)
 
     def before(self, place: Dropped, nft_words: str, iptables_words: str) -> str:
-        """A command that accepts what some words match, where a packet is dropped now: before the rule that drops it,
-        or behind all rules; never before those that refuse what nobody serves."""
+        """Return a command that inserts a rule which accepts packets, before the rule at ``place`` that drops them now,
+        or at the end of the chain where its policy does. So rules that come before and refuse other packets still do.
+
+        ``nft_words``, ``iptables_words``: the matches of the new rule in the notation of either tool.
+        """
         if self.tool == "nft":
             where = f"{self.table} {place.chain}"
             at = f"insert rule {where} handle {place.place}" if place.place else f"add rule {where}"
@@ -54,9 +58,10 @@ class Firewall:
 
 
 def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
-    """The chains of a hook: forward, input, output. ``ours``: names of svcc's tables, which are not looked at.
+    """Yield the base chains of a hook: forward, input or output.
 
-    iptables' chains of theirs are neither: what leads there now may go with what is applied.
+    ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's prefixes are left
+    out as well: the rules that lead there now may be removed by the apply.
     """
     yield from _of_nft(hook, ours)
     for family, tool, names in _LEGACY:
@@ -102,7 +107,7 @@ def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall
 
 
 def _rules(listing: list[str], ours: Collection[str], *, by_iptables: bool) -> tuple[Rules | None, str]:
-    """The rules of a table, or None and why they could not be read."""
+    """Return the rules of a table and ""; or None and the reason why they could not be read."""
     if tools.find(listing[0]) is None:
         return None, f"there is no {listing[0]}"
     done = tools.run(listing)

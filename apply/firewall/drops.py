@@ -1,4 +1,4 @@
-"""What firewalls drop of the packets of services, with a rule that lets it through.
+"""Find the packets of services that firewalls drop, and give a command that lets each of them through.
 
 Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD. The kernel's own
 balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT; the answer passes FORWARD
@@ -16,11 +16,12 @@ from svcc.apply.firewall.rules import Dropped, Packet
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.addresses import Address
 
-#: Places of services that are looked at.
+#: How many destinations of packets are looked at.
 _LOOKED_AT = 1000
-#: Remedies for one chain, and addresses in one of them.
+#: How many remedies are given for one chain, and how many addresses one of them names.
 _REMEDIES, _NAMED = 4, 8
-#: Where nothing is served, rules are asked about addresses and a port that none should speak of (RFC 5737, RFC 3849).
+#: Where nothing is served, the packets to look at go to these addresses and to this port, which no rule should name
+#: (RFC 5737, RFC 3849; RFC 863, discard).
 _NOBODY = {4: ip_address("192.0.2.1"), 6: ip_address("2001:db8::1")}
 _DISCARD = 9
 
@@ -34,7 +35,7 @@ class Drop(NamedTuple):
 
 
 class _To(NamedTuple):
-    """Where a packet goes."""
+    """The destination of a packet."""
 
     address: Address
     protocol: str
@@ -44,7 +45,12 @@ class _To(NamedTuple):
 def drops(
     served: Collection[Summary], families: Collection[int], *, translated: bool, ours: Collection[str] = ()
 ) -> Iterator[Drop]:
-    """What is dropped of the packets of services; of none, what would be of any. ``ours``: names of svcc's tables."""
+    """Yield each place where packets of the services are dropped; where none is served, each place where packets of any
+    service would be.
+
+    ``served``: the summaries of the services. ``families``: 4, 6 or both. ``translated``: whether rules translate the
+    packets; else IPVS sends them on. ``ours``: the names of svcc's nftables tables.
+    """
     if translated:
         yield from _translated(served, families, ours)
         return
@@ -87,7 +93,10 @@ def _state(firewall: Firewall, place: Dropped, what: str) -> str:
 
 
 def _arriving(hook: str, to: Collection[_To], ours: Collection[str], *, known: bool) -> Iterator[Drop]:
-    """New packets to some places, and those that follow. ``known``: a remedy has words for where they go."""
+    """Yield each place in a hook's chains where packets of new connections to some destinations are dropped.
+
+    ``known``: False where nothing is served, so that a remedy has VIP and PORT in the place of a destination.
+    """
     for one in firewalls(hook, ours):
         found: dict[tuple[Dropped, int, str, int], list[Address]] = {}
         for packet in _requests(to, ""):
@@ -116,7 +125,8 @@ def _more(remedy: str, addresses: Collection[Address], found: Collection[object]
 
 
 def _answers(frontends: Collection[ServedFrontend], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
-    """Answers of endpoints pass the machine, unless endpoints answer clients themselves."""
+    """Yield each place where answers of endpoints are dropped. They pass this machine, unless the endpoints of a
+    service answer clients themselves."""
     ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
     for one in firewalls("forward", ours):
         if (place := _first(one, _replies(ends, ""))) is not None:
@@ -149,7 +159,8 @@ def _replies(ends: Iterable[_To], status: str) -> Iterator[Packet]:
 
 
 def _frontends(served: Collection[Summary]) -> list[_To]:
-    """The first port of each range at each address; node ports at the node's own addresses."""
+    """Return where clients connect: the first port of each range at each address, and node ports at the node's own
+    addresses."""
     found: dict[_To, None] = {}
     for summary in served:
         networks = [ip_network(one) for one in summary.node_port_networks]
@@ -171,7 +182,8 @@ def _ends(frontends: Collection[ServedFrontend]) -> list[_To]:
 
 
 def _sent(frontends: Collection[ServedFrontend]) -> list[_To]:
-    """Where the balancer's packets go: to the endpoint, or still to the vip where endpoints answer themselves."""
+    """Return where the balancer's packets go: to the endpoint, or still to the vip where endpoints answer clients
+    themselves."""
     bypassed = [
         _To(ip_address(one.address), one.protocol, one.first) for one in frontends if one.bypassed and one.address
     ]

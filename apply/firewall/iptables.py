@@ -1,4 +1,5 @@
-"""The rules of a table as iptables-save prints them (iptables-extensions(8)), as far as they ask what is known."""
+"""Read the rules of a table as iptables-save prints them (iptables-extensions(8)). A match on what is not known of a
+packet becomes a condition that may hold or not."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from ipaddress import ip_network
 from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules
 from svcc.kernel.xtables.state import listed_lines
 
-#: Of an option, the packet's field that it asks for.
+#: The field of the packet that an option matches.
 _FIELDS = {
     **dict.fromkeys(("-s", "--source"), "source"),
     **dict.fromkeys(("-d", "--destination"), "destination"),
@@ -19,7 +20,7 @@ _FIELDS = {
     **dict.fromkeys(("--ctstate", "--state"), "state"),
     "-p": "protocol",
 }
-#: Modules whose options are all above, or ask nothing.
+#: Modules all of whose options are above, or match nothing.
 _PLAIN = {"tcp", "udp", "sctp", "multiport", "conntrack", "state", "comment"}
 _ENDS = {
     "ACCEPT": Kind.ACCEPT,
@@ -27,16 +28,16 @@ _ENDS = {
     "REJECT": Kind.DROP,
     "RETURN": Kind.RETURN,
 }
-#: Targets that do something else than to decide, and let the next rule be asked.
+#: Targets that decide nothing: the packet goes on to the next rule.
 _GOES_ON = {"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TCPMSS", "ULOG", "AUDIT", "CHECKSUM", "CLASSIFY", "TRACE"}
-#: States that are called by what became of the connection.
+#: Names in a match of states that are about how the connection was translated.
 _STATUSES = ("DNAT", "SNAT")
 
 
 def read(text: str, ours: Collection[str] = ()) -> tuple[Rules, dict[str, Kind]]:
-    """The chains' rules, and the policies of the built-in ones. Lines that are no rule are passed over.
+    """Return the rules of each chain, and the policies of the built-in chains. Lines that are no rule are passed over.
 
-    ``ours``: what the names of svcc's chains begin with, in lower case, up to a dash; these decide nothing here.
+    ``ours``: svcc's prefixes, in lower case. Chains whose names begin with one of them and a dash have no rules here.
     """
     own = tuple(f"{name}-" for name in ours)
     lines: dict[str, list[str]] = {}
@@ -97,7 +98,7 @@ def _conditions(words: Sequence[str]) -> Iterator[Condition]:
 
 
 def _in_set(_: str, fields: str, negated: bool) -> Iterator[Condition]:
-    """What is in a set is not known here."""
+    """Yield the condition of a match on a set, whose elements are not known here."""
     yield Condition("destination" if "dst" in fields else "source", None, negated)
 
 
@@ -116,7 +117,8 @@ def _asked(field: str, value: str, negated: bool) -> Iterator[Condition]:
 
 
 def _state(names: Sequence[str], negated: bool) -> Condition:
-    """A connection has a state, and may have been translated: which of both is asked follows from the names."""
+    """Return the condition of a match on a connection's state. DNAT and SNAT among the names ask whether the connection
+    was translated; other names ask for its state."""
     if any(name in _STATUSES for name in names):
         return Condition("status", tuple(name.lower() for name in names), negated) if len(names) == 1 else Condition()
     return Condition("state", tuple(name.lower() for name in names), negated)

@@ -1,4 +1,5 @@
-"""The rules of a table in libnftables' JSON (libnftables-json(5)), as far as they ask what is known."""
+"""Read the rules of a table in libnftables' JSON (libnftables-json(5)). A match on what is not known of a packet
+becomes a condition that may hold or not."""
 
 from __future__ import annotations
 
@@ -13,15 +14,15 @@ _LEADS = {"jump": Kind.JUMP, "goto": Kind.GOTO}
 _PORTS = {"dport": "port", "sport": "source_port"}
 _ADDRESSES = {"daddr": "destination", "saddr": "source"}
 _META = {"l4proto": "protocol", "nfproto": "version"}
-#: Statements that change nothing about which way a packet goes.
+#: Statements that do not decide where a packet goes.
 _GOES_ON = ("counter", "log", "mangle", "ct helper", "notrack", "set", "comment")
 _VERSIONS = {"ipv4": 4, "ipv6": 6}
 
 
 def read(listed: Iterable[Json]) -> Rules:
-    """The chains' rules, of the items of one table's listing.
+    """Return the rules of each chain from the items of one table's listing.
 
-    Errors: KeyError, TypeError, ValueError, where it is no such listing.
+    Errors: KeyError, TypeError, ValueError where the items are no such listing.
     """
     found: dict[str, list[Rule]] = {}
     for item in listed:
@@ -56,18 +57,18 @@ def _rules(rule: Mapping[str, Json]) -> Iterator[Rule]:
 
 
 def _statement(statement: Json) -> tuple[str, Json]:
-    """Its name and what it says; some are a name alone."""
+    """Return the name and the content of a statement. Some are a name alone: their content is None."""
     return _only(statement) if isinstance(statement, dict) else (str(statement), None)
 
 
 def _only(value: Json) -> tuple[str, Json]:
-    """The one member of an object."""
+    """Return the name and the value of an object's only member."""
     ((name, inner),) = members(value).items()
     return name, inner
 
 
 def _vmap(value: Mapping[str, Json], conditions: Sequence[Condition], place: str) -> Iterator[Rule]:
-    """A rule for each element. Of a map that has a name elements are not looked up."""
+    """Yield a rule for each element of a verdict map. A named map gives none, as its elements are not looked up."""
     data = value["data"]
     if not isinstance(data, dict):
         return
@@ -79,7 +80,7 @@ def _vmap(value: Mapping[str, Json], conditions: Sequence[Condition], place: str
 
 
 def _unwrapped(element: Json) -> Json:
-    """An element's value, without what it may have besides."""
+    """Return an element's value without the attributes that it may have, as its comment or its timeout."""
     if isinstance(element, dict) and "elem" in element:
         return members(element["elem"])["val"]
     return element
@@ -103,7 +104,8 @@ def _field(left: Json, right: Json, *, negated: bool) -> list[Condition]:
 
 
 def _payload(protocol: str, field: str, right: Json, negated: bool) -> list[Condition]:
-    """A field of a header, which only packets of that protocol have."""
+    """Return the conditions of a match on a header's field. Only packets of that protocol have it, which is a condition
+    of its own."""
     if field in _PORTS:
         own = [] if protocol == "th" else [Condition("protocol", (protocol,))]
         return [*own, Condition(_PORTS[field], _among(right), negated)]
@@ -121,7 +123,8 @@ def _payload(protocol: str, field: str, right: Json, negated: bool) -> list[Cond
 
 
 def _among(right: Json) -> tuple[Item, ...] | None:
-    """The values of an anonymous set, or the one value; None: a set that has a name."""
+    """Return the values of an anonymous set, or the one value; None for a named set, or where a value cannot be
+    read."""
     if isinstance(right, dict) and "set" in right:
         right = right["set"]
     found = [_item(one) for one in (right if isinstance(right, list) else [right])]

@@ -1,7 +1,8 @@
-"""Rules of a filter chain, of whatever tool, and whether they drop a packet of which something is known.
+"""The rules of a filter chain, for nftables and iptables alike, and whether they drop a packet of which some fields are
+known.
 
-A rule that asks what is not known of the packet may match it or not. Where it accepts, it counts if it names where the
-packet goes or comes from: who wrote it had that in mind. Where it drops, it does not count.
+A rule with a match on a field that is not known may match the packet or not. If such a rule accepts, it counts where it
+names the packet's source or destination: whoever wrote it meant such packets. If it drops, it does not count.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import TypeAlias
 
 from svcc.kernel.addresses import Address, Network
 
-#: A value, or a range of them, that a condition asks for.
+#: A value, or a range of values, that a condition matches.
 Item: TypeAlias = str | int | Address | Network | range
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What is known of a packet that arrives in a filter chain. None: nothing."""
+    """The known fields of a packet that arrives in a filter chain; None in those that are not known."""
 
     version: int
     protocol: str
@@ -28,26 +29,27 @@ class Packet:
     source_port: int | None = None
     destination: Address | None = None
     port: int | None = None
-    state: str = "new"  # to connection tracking; or "established"
-    status: str = ""  # of its connection: "dnat", where its destination was translated
+    state: str = "new"  # of its connection (conntrack): "new" or "established"
+    status: str = ""  # of its connection: "dnat" where its destination was translated, else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The packet's field is one of some values (or none of them). Without a field, nobody knows."""
+    """The condition that a field of the packet has one of some values, or none of them where it is ``negated``."""
 
-    field: str = ""  # of Packet
-    among: tuple[Item, ...] | None = None  # None: what they are cannot be read
+    field: str = ""  # the name of a field of Packet; "": the match is on something else, and may hold or not
+    among: tuple[Item, ...] | None = None  # the values; None: they cannot be read
     negated: bool = False
 
     def holds(self, packet: Packet) -> bool | None:
-        """Whether a packet fits; None where that is not known, of the packet or of the condition."""
+        """Whether the condition holds for a packet; None where too little is known of the packet or of the
+        condition."""
         if not self.field or self.among is None or (value := getattr(packet, self.field)) is None:
             return None
         return any(_is(value, item) for item in self.among) != self.negated
 
     def names(self, packet: Packet) -> bool:
-        """Whether it is about where the packet goes to or comes from."""
+        """Whether the condition names values for the packet's source or destination."""
         fields = ("source", "source_port", "destination", "port")
         return self.field in fields and not self.negated and getattr(packet, self.field) is not None
 
@@ -66,45 +68,50 @@ class Kind(Enum):
     JUMP = "jump"
     GOTO = "goto"
     RETURN = "return"
-    NOTHING = "nothing"  # the next rule is asked
+    NOTHING = "nothing"  # it goes on to the next rule
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``place``: where a rule that comes before it would be inserted, in the tool's words: a number, or a handle."""
+    """A rule of a chain, and what becomes of a packet for which all of its conditions hold."""
 
     conditions: tuple[Condition, ...]
     kind: Kind
-    chain: str = ""  # that it leads to
-    place: str = ""
+    chain: str = ""  # the chain that a JUMP or GOTO leads to
+    place: str = ""  # where the tool would insert a rule before this one: its number (iptables), or its handle (nft)
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Where a packet ends: at a rule of a chain; without ``place``, at the end of it, by its policy."""
+    """Where a packet is dropped: by the rule at ``place`` of a chain, or, where that is "", by the chain's policy."""
 
     chain: str
     place: str = ""
 
 
-#: A chain's rules by its name, read when they are asked for.
+#: A function that returns the rules of the chain of a name.
 Rules: TypeAlias = Callable[[str], Sequence[Rule]]
 
 
 def dropped(rules: Rules, chain: str, policy: Kind, packet: Packet) -> Dropped | None:
-    """Where a packet is dropped that enters a base chain; None: it is accepted, or may be."""
+    """Return where a packet that enters a base chain is dropped; None where it is accepted, or may be."""
     found = _walk(rules, chain, packet, sure=True, named=False, depth=0)
     if isinstance(found, Dropped):
         return found
     return Dropped(chain) if found is None and policy is Kind.DROP else None
 
 
-#: Chains that lead to each other, at most: more than the kernel takes (NFT_JUMP_STACK_SIZE, 16).
+#: How deep jumps are followed: deeper than the kernel allows (NFT_JUMP_STACK_SIZE, 16).
 _DEPTH = 32
 
 
 def _walk(rules: Rules, chain: str, packet: Packet, *, sure: bool, named: bool, depth: int) -> Dropped | Kind | None:
-    """How a chain ends: dropped, Kind.ACCEPT, or None, if the packet comes back from it."""
+    """Follow a packet through a chain. Return where it is dropped, or Kind.ACCEPT, or None where it comes back from the
+    chain undecided.
+
+    ``sure``: whether the packet certainly gets into this chain. ``named``: whether a rule that led here names the
+    packet's source or destination. ``depth``: how many jumps led here.
+    """
     for rule in rules(chain):
         holds = [condition.holds(packet) for condition in rule.conditions]
         if False in holds:
@@ -122,5 +129,5 @@ def _walk(rules: Rules, chain: str, packet: Packet, *, sure: bool, named: bool, 
         if rule.kind in (Kind.RETURN, Kind.GOTO):
             if None not in holds:
                 return None
-            sure = False  # nobody knows whether what follows is asked
+            sure = False  # the packet may have left the chain here, and never meet the rules below
     return None

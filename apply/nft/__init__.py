@@ -1,4 +1,4 @@
-"""The nft driver: our two tables, changed in one transaction."""
+"""The driver of nft, for our tables, one for each address family. A step changes both in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from svcc.kernel.steps import Change, Route, Step
 
 
 class NftReading(Reading[NftState]):
-    """Our tables, listed unless the kernel's generation says that they are as they were."""
+    """A reading of our tables. Where the kernel's generation number is that of the fingerprint, nothing is listed."""
 
     def __init__(self, scope: Scope, fingerprint: Fingerprint | None) -> None:
         self._began = threading.get_ident(), generation.transactions()
@@ -58,7 +58,7 @@ def _listings(scope: Scope) -> dict[str, tool.Listing]:
 
 
 class NftDriver(Driver[NftState]):
-    """The tables of nft."""
+    """The driver of our nft tables."""
 
     part = PART
     translates = True

@@ -1,9 +1,9 @@
-"""The clients that affinity remembers, when the endpoint that they had leaves its slot.
+"""Move or forget the clients that affinity remembers, when their endpoint leaves its slot.
 
-A client is remembered in the set of a slot. Where another endpoint takes the slot, or none, that is stale; where the
-endpoint is in another slot now, the client goes there with what is left of its time. Both happen in the transaction
-that changes the slots. What a client did between the reading of its set and the transaction, some milliseconds, is
-not known to it: such a client has the slot's new endpoint.
+The set of a slot remembers clients. Where another endpoint takes the slot, or none does, the clients in the set are
+stale. Where their endpoint is in another slot now, they move to the set of that slot, with the time that they have
+left. Both happen in the transaction that changes the slots. A client that comes in the milliseconds between the reading
+of its set and the transaction is missed: it gets the slot's new endpoint.
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from svcc.kernel.nft.transaction import Command, Writer
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The clients of a frontend go from one set to another, or are forgotten."""
+    """What becomes of the clients of a frontend that a set remembers: they go to another set, or are forgotten."""
 
     family: str
-    source: str
-    #: What a client's key has after the client: ``198.19.10.0 . tcp . 80``; of node port ranges and of services ""
+    source: str  # the set that remembers them
+    #: What follows the client in a key of the set: ``198.19.10.0 . tcp . 80``; "" for node port ranges and services.
     frontend: str
-    target: str  # "": nowhere
+    target: str  # the set that they go to; "": they are forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client that a set of affinity remembers. ``key``: its element, as nft prints it."""
+    """A client that a set of affinity remembers."""
 
-    key: str
+    key: str  # its element, as nft prints it
     timeout: int  # seconds
     expires: int  # seconds from now
 
 
 def moves(live: NftState, wanted: NftState) -> list[Move]:
-    """What becomes of the clients of all slots that change. A table that is rebuilt forgets them all."""
+    """Return what becomes of the clients of all slots that change. A table that is rebuilt forgets all of its clients,
+    and needs no move."""
     found: dict[Move, None] = {}
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
@@ -65,7 +66,7 @@ def _moves(family: str, before: Slots, after: Slots) -> Iterator[Move]:
                 types = _types(before, slot.clients)
                 alike = {w: address for w, address in new.items() if _types(after, w.clients) == types}
                 target = _slot_of(slot, endpoint, alike)
-                if len(types) == 1:  # clients alone: of a service, whose other frontends go on with the set
+                if len(types) == 1:  # the set has clients alone, for all frontends of a service; others still use it
                     frontend = ""
                     if not new:
                         continue
@@ -74,13 +75,13 @@ def _moves(family: str, before: Slots, after: Slots) -> Iterator[Move]:
 
 
 def _types(slots: Slots, clients: str) -> tuple[str, ...]:
-    """What a set remembers: clients with their frontends, or clients alone."""
+    """Return the types in a set's keys: those of the client and its frontend, or that of the client alone."""
     sets = slots.table.sets
     return sets[clients].declaration.types if clients in sets else ()
 
 
 def _remembering(slots: Slots, name: str, key: str) -> dict[Slot, str]:
-    """The slots of a frontend that remember clients, with their endpoints."""
+    """Return the slots of a frontend that remember clients, each with its endpoint's address."""
     sets = slots.table.sets
     verdict, _ = sets[name].elements.get(key, ("", "")) if name in sets else ("", "")
     remembering = sorted(
@@ -90,14 +91,16 @@ def _remembering(slots: Slots, name: str, key: str) -> dict[Slot, str]:
 
 
 def _slot_of(slot: Slot, endpoint: str, slots: dict[Slot, str]) -> str:
-    """The set of the slot that has an endpoint now: with its port if there is such a one, and where it was before."""
+    """Return the set of a slot that has an endpoint now; "" where none has. A slot with the same port is preferred,
+    then one with the same set."""
     same = [other for other, address in slots.items() if address == endpoint]
     same.sort(key=lambda other: (other.port != slot.port, other.clients != slot.clients))
     return same[0].clients if same else ""
 
 
 def commands(live: NftState, wanted: NftState, moves: list[Move]) -> list[Command]:
-    """For the end of the transaction. Reads the sets of clients. Errors: StepError."""
+    """Return the commands that carry out the moves, for the end of the transaction. The sets of clients are read from
+    the kernel for that. Errors: StepError."""
     forgotten: list[Command] = []
     remembered: list[Command] = []
     for family in FAMILIES:
@@ -111,7 +114,7 @@ def commands(live: NftState, wanted: NftState, moves: list[Move]) -> list[Comman
 
 
 class _Leaving:
-    """The clients that leave one set. ``targets``: where to, by frontend."""
+    """The clients that leave one set. ``targets``: the set that they go to, by frontend; "": none."""
 
     def __init__(self, family: str, old: Table, new: Table, source: str, targets: dict[str, str]) -> None:
         declaration = old.sets[source].declaration if source in old.sets else Declaration(())
@@ -126,7 +129,8 @@ class _Leaving:
                 self._by_target.setdefault(target, []).append(client)
 
     def forgotten(self) -> Iterator[Command]:
-        """They are added before they are deleted: one whose time is over meanwhile is not there to delete."""
+        """Yield the commands that delete the clients from their set. They are added once more before that: the kernel
+        would refuse to delete a client whose time ended meanwhile."""
         clients = [client for clients in self._by_target.values() for client in clients]
         if clients and self._source in self._sets:
             yield self._add(self._source, clients)
@@ -134,6 +138,7 @@ class _Leaving:
             yield self._write.elements("delete", self._source, keys, [self._writer.json(key, ("", "")) for key in keys])
 
     def remembered(self) -> Iterator[Command]:
+        """Yield the commands that add the clients to the sets that they go to."""
         for target, clients in self._by_target.items():
             if target in self._sets:
                 yield self._add(target, clients)

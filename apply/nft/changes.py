@@ -1,4 +1,4 @@
-"""What differs between two states, object by object, in nft's own notation."""
+"""Find what differs between two states, object by object, in nft's own notation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.kernel.steps import Change, FrontendAddress, Verb
 
 
 def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
-    """What differs between two states, table by table: IPv4 first, sets before chains."""
+    """Yield what differs between two states, table by table: IPv4 first, sets before chains."""
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old == new:
@@ -45,23 +45,23 @@ def _set_changes(
         found = frontends.setdefault(known, {})
         return lambda key: found[key] if key in found else found.setdefault(key, _frontend(known, key))
 
-    for name in sorted({*old, *new}, key=_natural):  # a target's order is not that of the document it prints
+    for name in sorted({*old, *new}, key=_natural):  # a target has another order than the document that it prints
         before, after = old.get(name), new.get(name)
         subject = f"{family} {name}"
         if before is None or after is None:
-            it = before or after
-            assert it is not None
-            yield Change(Verb.ADD if before is None else Verb.REMOVE, PART, it.kind, subject)
+            named = before or after
+            assert named is not None
+            yield Change(Verb.ADD if before is None else Verb.REMOVE, PART, named.kind, subject)
         elif before.declaration != after.declaration:
             texts = text(before.declaration.fields()), text(after.declaration.fields())
             yield Change(Verb.CHANGE, PART, after.kind, subject, *texts)
-        there, here = before.elements if before else {}, after.elements if after else {}
-        if there != here:
-            yield from _element_changes(subject, frontend(keys.get(name)), there, here)
+        had, has = before.elements if before else {}, after.elements if after else {}
+        if had != has:
+            yield from _element_changes(subject, frontend(keys.get(name)), had, has)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts ``endpoint-2`` before ``endpoint-10``."""
+    """Return the key that sorts ``endpoint-2`` before ``endpoint-10``."""
     return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
 
 
@@ -100,10 +100,10 @@ def _chain_changes(family: str, old: Mapping[str, Chain], new: Mapping[str, Chai
 
 
 def _different(chain: Chain, other: Chain) -> str:
-    """What a chain has and the other has not."""
+    """Return, as text, what a chain has and the other chain has not."""
     head = [text(chain.fields())] if chain.fields() != other.fields() else []
     rules = [rule for rule in chain.rules if rule not in other.rules]
-    if not head and not rules:  # in another order, or more often
+    if not head and not rules:  # the other chain has the same rules in another order, or some of them more often
         rules = list(chain.rules)
     return " ".join((*head, *(text([made.json() for made in rule]) for rule in rules)))
 
@@ -118,5 +118,5 @@ def _other_changes(family: str, old: Table, new: Table) -> Iterator[Change]:
 
 
 def _frontend(known: FrontendKey | None, key: str) -> FrontendAddress | None:
-    """The frontend that an element is for; None where it is for none, or for several."""
+    """Return the frontend that an element is for; None where it is for none."""
     return None if known is None else known.frontend(key)

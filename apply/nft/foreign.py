@@ -1,8 +1,8 @@
-"""Tables that have our name, and that svcc did not make.
+"""Find tables that have our name, and that svcc did not make.
 
-A table says nothing of who made it (nft 1.0.6 keeps no comments of tables). Where svcc has made one before, its state
-directory knows. Where that knows nothing, the content tells: packets enter svcc's tables by base chains that are called
-by their type and hook, `nat-prerouting` always among them, and there is nothing else but sets, maps and chains.
+A table does not say who made it (nft 1.0.6 keeps no comments of tables). Where svcc has made one before, its state
+directory says so. Where nothing is recorded, the content of the table decides: svcc's tables have base chains that are
+named after their type and hook, `nat-prerouting` always among them, and hold only sets, maps and chains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from svcc.kernel.nft.state import NftState, Table
 
 
 def foreign(live: NftState) -> Iterator[str]:
-    """Why tables cannot be taken over, a sentence each. An empty one may be anybody's, and nobody loses by it."""
+    """Yield a sentence for each table that cannot be taken over. An empty table can, whoever made it: nothing in it can
+    be lost."""
     for family, table in live.tables.items():
         if strange := _strange(table):
             yield (
@@ -23,7 +24,7 @@ def foreign(live: NftState) -> Iterator[str]:
 
 
 def _strange(table: Table) -> str:
-    """What svcc would not have made; "" for nothing."""
+    """Return, in words, something in a table that svcc would not have made; "" where there is none."""
     if table.attributes != "{}":
         return "attributes"
     for kind, name in table.others:

@@ -1,5 +1,5 @@
-"""Which maps and sets of a table have frontends as their keys: read from the rules that ask them, whatever they are
-called."""
+"""Find the maps and sets of a table whose keys are frontends. The rules that look them up tell that, not their
+names."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _ANY_TRANSPORT = "th"
 
 @dataclass(frozen=True, slots=True)
 class FrontendKey:
-    """What tells frontends apart: the destination's address, protocol and port, or some of these."""
+    """The form of the keys that name frontends: address, protocol and port of the destination, or some of these."""
 
-    nodeport: bool  # no address
-    protocol: str | None  # of ranges of ports; else the key says it
+    nodeport: bool  # whether keys have no address
+    protocol: str | None  # the protocol of all keys, where they are ranges of ports; None: each key has its own
 
     def frontend(self, key: str) -> FrontendAddress | None:
-        """Of a range, with its first port; None for a key that no frontend has."""
+        """Return the frontend that a key names; for a range of ports, the one with its first port; None for a key of
+        another form."""
         ports = self.ports(key)
         return self._frontend(key, ports[0]) if ports else None
 
     def frontends(self, key: str) -> list[FrontendAddress]:
-        """With each port."""
+        """Return the frontends that a key names, one for each port."""
         return [self._frontend(key, port) for port in self.ports(key)]
 
     def ports(self, key: str) -> range:
-        """The ports that a key of this kind stands for; none where it has no such form."""
+        """Return the ports that a key names; none for a key of another form."""
         first, _, last = key.rpartition(" . ")[2].partition("-")
         if not first.isdigit() or not (last or first).isdigit() or key.count(" . ") != self._parts - 1:
             return range(0)
@@ -52,11 +53,11 @@ class FrontendMaps:
     """The maps and sets of a table whose keys are frontends."""
 
     keys: dict[str, FrontendKey] = field(default_factory=dict)  # by name
-    services: dict[FrontendKey, str] = field(default_factory=dict)  # the maps that lead to the chains
+    services: dict[FrontendKey, str] = field(default_factory=dict)  # the names of the maps that lead to the chains
 
     @classmethod
     def of(cls, table: Table) -> FrontendMaps:
-        """The keys by which the maps and sets of a table are looked up in its rules."""
+        """Return the maps and sets of a table that its rules look up by a frontend."""
         found = cls()
         for chain in table.chains.values():
             for rule in chain.rules:
@@ -74,7 +75,7 @@ class FrontendMaps:
 
 
 def _asked(statement: Statement) -> Iterator[tuple[Expression, Named]]:
-    """The sets that a statement asks for frontends, and by what."""
+    """Yield each named set or map that a statement looks up, with the expression of the key."""
     match statement:
         case VerdictMap(key, Named() as named) | Dnat(Lookup(key, named)) | Match(key, Named() as named):
             yield key, named
@@ -85,7 +86,7 @@ def _key(expression: Expression) -> FrontendKey | None:
     parts = expression.parts if isinstance(expression, Concat) else (expression,)
     match parts:
         case [*before, Payload(transport, "dport")]:
-            address, protocol = before[:1], before[-1:]
+            address, protocol = before[:1], before[-1:]  # each may be missing
             nodeport = not (address and isinstance(address[0], Payload) and address[0].field == "daddr")
             spoken = protocol == [Meta("l4proto")]
             if spoken == (transport == _ANY_TRANSPORT) and len(before) == (not nodeport) + spoken:

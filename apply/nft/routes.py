@@ -1,4 +1,4 @@
-"""Where a state sends packets: from the map of services through the chains to the maps of endpoints."""
+"""Find where a state sends packets: from the map of services through the chains to the maps of endpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.kernel.steps import Route
 
 
 def routes(state: NftState) -> Iterator[Route]:
-    """Where the state sends new connections: each endpoint of each frontend."""
+    """Yield the routes by which the state sends new connections: one for each endpoint of each frontend."""
     for table in state.tables.values():
         slots = Slots(table)
         for key, name in slots.frontend_maps.services.items():
@@ -20,7 +20,7 @@ def routes(state: NftState) -> Iterator[Route]:
 
 
 def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
-    """The routes of ``live`` that ``wanted`` lacks, looking only at the frontends that differ."""
+    """Return the routes of ``live`` that ``wanted`` lacks. Only frontends that differ are looked at."""
     gone: set[Route] = set()
     kept: set[Route] = set()
     for family in FAMILIES:

@@ -1,4 +1,5 @@
-"""The slots behind the chains of a table: where a connection goes. Read from the rules, whatever they are called."""
+"""Find the slots behind the chains of a table, which are the places that a connection may be sent to. The rules tell
+which slots there are, not the names of chains."""
 
 from __future__ import annotations
 
@@ -11,17 +12,17 @@ from svcc.kernel.nft.expressions import Expression, Lookup, Named, Word
 from svcc.kernel.nft.state import Table, differing_keys
 from svcc.kernel.nft.statements import Dnat, Goto, Jump, Remember, Statement, VerdictMap
 
-#: The endpoint's port; each port with the endpoint's; None: it stays the same.
+#: The endpoint's port; or pairs of a frontend's port and the endpoint's; None: the port stays the same.
 Port: TypeAlias = int | tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One of the slots that a frontend may lead to."""
+    """A slot: one of the places that a frontend may send a connection to."""
 
-    endpoints: str  # the map that has its endpoint
+    endpoints: str  # the map from frontends to the endpoint in this slot
     port: Port
-    clients: str = ""  # the set that remembers who was sent there
+    clients: str = ""  # the set that remembers the clients that were sent there; "": none does
 
 
 class Slots:
@@ -33,7 +34,7 @@ class Slots:
         self._known: dict[str, tuple[Slot, ...]] = {}
 
     def of(self, verdict: str) -> tuple[Slot, ...]:
-        """Those behind a verdict of the map of services."""
+        """Return the slots behind a verdict of the map of services."""
         slots = self._known.get(verdict)
         if slots is None:
             verb, _, chain = verdict.partition(" ")
@@ -42,7 +43,7 @@ class Slots:
         return slots
 
     def endpoint(self, slot: Slot, key: str) -> str:
-        """The address in the slot; "" where there is none."""
+        """Return the address of the endpoint that a slot has for a frontend's key; "" where it has none."""
         named = self.table.sets.get(slot.endpoints)
         return named.elements.get(key, ("", ""))[0] if named else ""
 
@@ -80,18 +81,18 @@ def _targets(statement: Statement) -> Iterator[str]:
 
 
 def changed_keys(old: Slots, new: Slots) -> dict[str, set[str]]:
-    """The keys, by map of services, whose verdict, endpoints or slots differ."""
+    """Return the keys of frontends whose verdict, endpoints or slots differ, by the name of their map of services."""
     found: dict[str, set[str]] = {}
     services = {**old.frontend_maps.services, **new.frontend_maps.services}
     for name, key in {**old.frontend_maps.keys, **new.frontend_maps.keys}.items():
-        here = old.table.sets[name].elements if name in old.table.sets else {}
-        there = new.table.sets[name].elements if name in new.table.sets else {}
-        if here != there and key in services:
-            found.setdefault(services[key], set()).update(differing_keys(here, there))
+        before = old.table.sets[name].elements if name in old.table.sets else {}
+        after = new.table.sets[name].elements if name in new.table.sets else {}
+        if before != after and key in services:
+            found.setdefault(services[key], set()).update(differing_keys(before, after))
     for key, name in services.items():
-        before, after = (slots.frontend_maps.services.get(key) for slots in (old, new))
-        if before != after:  # nobody asks one of them
-            for slots, asked in ((old, before), (new, after)):
+        old_map, new_map = (slots.frontend_maps.services.get(key) for slots in (old, new))
+        if old_map != new_map:  # the rules look up another map now, or none
+            for slots, asked in ((old, old_map), (new, new_map)):
                 if asked is not None and asked in slots.table.sets:
                     found.setdefault(name, set()).update(slots.table.sets[asked].elements)
         elif name in old.table.sets:

@@ -1,16 +1,17 @@
-"""The states on the way from one to another, each of which serves all that both serve, also for a packet that is under
-way in the moment of a transaction.
+"""The states between a live and a wanted one. Each serves every frontend that both of these serve, also for a packet
+that is under way in the moment of a transaction.
 
 A transaction is atomic, but a packet's walk through the rules is not. The kernel decides at the first chain of a hook
-which generation of rules a packet sees (``nft_do_chain``), and anew at each look-up which one of elements
-(``nft_genmask_cur``). So a packet may see old rules and then new elements, never the other way round, and there are two
-ways to lose one: old rules meet an element that leads to a new chain, which is still empty for them; or they look for
-an element that has just gone. Hence chains are made before anything leads there, and elements go when nothing asks for
-them any more.
+which generation of rules a packet sees (``nft_do_chain``), and anew at each look-up which generation of elements
+(``nft_genmask_cur``). So a packet may see old rules and then new elements, never the other way round. It can be lost in
+two ways: old rules meet an element that leads to a new chain, which is still empty for them; or old rules look up an
+element that was just removed. Hence a chain is made before any element leads to it, and an element is removed when no
+rule looks it up any more.
 
-A table that goes has its base chains taken off their hooks one after the other, after the transaction, with their rules
-as they were and their maps empty (``nf_tables_commit``): what nat does not translate any more would be refused still,
-though something else serves it by then. So these rules go first, which is at once.
+When a table is removed, the kernel takes its base chains off their hooks one after the other, after the transaction,
+with their rules as they were and their maps empty (``nf_tables_commit``). Packets that its nat chains do not translate
+any more would still be refused by its filter chains, though something else may serve them by then. So the rules of
+these base chains are removed before the table, all at once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from svcc.kernel.nft.state import FAMILIES, VERDICT, Element, NamedSet, NftState
 
 
 def prepared(live: NftState, wanted: NftState) -> NftState:
-    """The live state with the chains and sets that are to come. Nothing leads to them yet."""
+    """Return the live state with the new chains and sets added. No rule and no element leads to them yet."""
     tables = dict(live.tables)
     for family, old, new in _changing(live, wanted):
         chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not chain.is_base}
@@ -34,7 +35,8 @@ def prepared(live: NftState, wanted: NftState) -> NftState:
 
 
 def silenced(ready: NftState, wanted: NftState) -> NftState:
-    """``ready``, with the base chains of tables that go empty: no packet gets into these tables any more."""
+    """Return ``ready`` with empty base chains in the tables that ``wanted`` lacks: no packet gets into them any
+    more."""
     tables = dict(ready.tables)
     for family in ready.tables.keys() - wanted.tables.keys():
         chains = ready.tables[family].chains
@@ -44,10 +46,10 @@ def silenced(ready: NftState, wanted: NftState) -> NftState:
 
 
 def switched(live: NftState, wanted: NftState) -> NftState:
-    """The wanted state, with the old chains and elements that a packet on its way may still meet."""
+    """Return the wanted state with the old chains and elements that a packet on its way may still meet."""
     tables = dict(wanted.tables)
     for family, old, new in _changing(live, wanted):
-        left_over = {name: it for name, it in old.chains.items() if name not in new.chains and not it.is_base}
+        left_over = {name: chain for name, chain in old.chains.items() if name not in new.chains and not chain.is_base}
         tables[family] = replace(
             new,
             chains={**new.chains, **left_over},
@@ -58,7 +60,7 @@ def switched(live: NftState, wanted: NftState) -> NftState:
 
 
 def emptied(due: NftState, wanted: NftState) -> NftState:
-    """``due``, with old chains that have no rules, and so lead to none of the others."""
+    """Return ``due`` with no rules in the old chains, so that none of them leads to another."""
     tables = dict(due.tables)
     for family, table in due.tables.items():
         kept = wanted.tables[family].chains
@@ -68,7 +70,8 @@ def emptied(due: NftState, wanted: NftState) -> NftState:
 
 
 def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Table]]:
-    """The tables that are not added, removed or replaced as a whole."""
+    """Yield the family, the live and the wanted table of each table that differs and is not added, removed or rebuilt
+    as a whole."""
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old is not None and new is not None and old != new and not must_rebuild(old, new):
@@ -76,8 +79,9 @@ def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Ta
 
 
 def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
-    """The new set, and of the elements that go those that a packet on its way may still look up. Verdicts are not among
-    them, because the chain that they lead to goes. Nor are intervals that a new one may overlap."""
+    """Return the new set with those old elements that a packet on its way may still look up. Elements of verdict maps
+    are not among them, because the chains that they lead to are removed. Nor are intervals that a new element may
+    overlap."""
     if old.declaration.data == VERDICT:
         return new or replace(old, elements={})
     if new is None or old.elements == new.elements:
@@ -91,7 +95,7 @@ def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
 def _apart(
     going: Mapping[str, Element], old: Mapping[str, Element], new: Mapping[str, Element]
 ) -> Mapping[str, Element]:
-    """The elements that no new one can overlap: only the last part of a key is an interval, and no new element shares
-    the parts before it."""
+    """Return those of the ``going`` elements that no new element can overlap. Only the last part of a key is an
+    interval; so it is enough that no new element has the same parts before it."""
     coming = {key.rpartition(" . ")[0] for key, element in new.items() if old.get(key) != element}
     return {key: element for key, element in going.items() if key.rpartition(" . ")[0] not in coming}

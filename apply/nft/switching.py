@@ -1,6 +1,6 @@
-"""The steps between two states: what is to come is made ready, the switch, and what is left over goes.
+"""The steps between two states: add the new chains and sets, switch to the new rules, and remove what is left over.
 
-Each is one transaction, and each is left out where there is nothing to do in it.
+Each step is one transaction. A step is left out where there is nothing to do in it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from svcc.kernel.steps import Phase, Step, StepError, ToolEnd
 
 #: From this kernel on, a chain can be deleted in the transaction that takes the last reference to it out of a map.
 _TOGETHER = (6, 2)
-#: How often a transaction with clients in it is tried: on older kernels a client's time may end in the midst of it.
+#: How often a transaction that moves clients is tried: older kernels refuse it where a client's time ends meanwhile.
 _TRIES = 3
 
 
 def steps(live: NftState, wanted: NftState) -> list[Step]:
-    """Equal states: none."""
+    """Return the steps from the live to the wanted state; none where they are equal."""
     if live == wanted:
         return []
     ready, due = prepared(live, wanted), switched(live, wanted)
@@ -47,11 +47,12 @@ def steps(live: NftState, wanted: NftState) -> list[Step]:
         _Transaction(live, wanted, phase, list(delta(old, new)), moves if new is due else [])
         for phase, old, new in phases
     ]
-    return _in_turn([one for one in found if one.commands or one.moves])
+    return _steps_of([one for one in found if one.commands or one.moves])
 
 
-def _in_turn(transactions: Sequence[_Transaction]) -> list[Step]:
-    """The first one's check is of all that the kernel would take in one transaction."""
+def _steps_of(transactions: Sequence[_Transaction]) -> list[Step]:
+    """Return a step for each transaction. The check of the first one tries all that the kernel would take together, as
+    one transaction; the other steps have no check."""
     together = [one for one in transactions if kernel() >= _TOGETHER or one.phase <= Phase.RULES]
     found: list[Step] = []
     for one in transactions:
@@ -63,13 +64,14 @@ def _in_turn(transactions: Sequence[_Transaction]) -> list[Step]:
 
 
 def kernel() -> tuple[int, ...]:
-    """The release of the kernel that runs: (6, 1)."""
+    """Return the release of the running kernel: (6, 1)."""
     return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 @dataclass(frozen=True)
 class _Transaction:
-    """One on the way from ``live`` to ``wanted``; ``moves`` are of clients, and become commands when it runs."""
+    """A transaction on the way from ``live`` to ``wanted``. ``moves`` become commands only when it runs, because the
+    clients are read then."""
 
     live: NftState
     wanted: NftState
@@ -78,7 +80,8 @@ class _Transaction:
     moves: list[affinity.Move]
 
     def step(self, *, check: Callable[[], None] | None, wait: bool) -> Step:
-        """``wait``: it takes away, or leads to, what the transaction before it left or made."""
+        """Return the step that runs this transaction. ``wait``: whether it first waits for packets that are under way,
+        because it removes or uses objects that the transaction before it left or made."""
         size = sum(command.size for command in self.commands)
         run = self._run_after_packets if wait else self.run
         return Step(self.phase, PART, title(self.commands, self.live), True, size, run, check)
@@ -88,6 +91,7 @@ class _Transaction:
         self.run()
 
     def run(self) -> None:
+        """Give the transaction to the kernel. Errors: StepError."""
         for _ in range(_TRIES if self.moves else 1):
             commands = self.all()
             try:
@@ -99,10 +103,11 @@ class _Transaction:
         raise self.explained(refused, commands)
 
     def all(self) -> list[Command]:
+        """Return all commands, those of the clients at the end. Errors: StepError."""
         return [*self.commands, *affinity.commands(self.live, self.wanted, self.moves)]
 
     def explained(self, error: StepError, commands: Sequence[Command]) -> StepError:
-        """The error with the change that is to blame."""
+        """Return the error with the change that the kernel refused, where that can be found."""
         found = find_culprit(commands) if tool.installed() and error.end is ToolEnd.REFUSED else None
         if found is None:
             return error

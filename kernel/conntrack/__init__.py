@@ -1,4 +1,4 @@
-"""Connections that the kernel remembers (conntrack(8)): listing, counting by endpoint, and forgetting."""
+"""List the connections that the kernel remembers (conntrack(8)), count them by endpoint, and have it forget some."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Connections that the kernel remembers: listing them, and forgetting some.
+"""List the connections that the kernel remembers, and have it forget some.
 
-Listing is conntrack(8)'s work, which takes a million of them in its stride; without it, netlink's. Deleting is by
-netlink, each by its exact original tuple: the tool would walk the whole table once for each.
+conntrack(8) lists them, which is quick even with a million of them; where it is missing, netlink does. They are deleted
+by netlink, each by its exact original tuple: the tool would walk the whole table once for each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENTRY = re.compile(
 
 
 class Volume(NamedTuple):
-    """What went over connections: there, from the client, and back."""
+    """How many packets and bytes went over connections: from the client, and back to it."""
 
     packets: int
     bytes: int
@@ -37,30 +37,31 @@ class Volume(NamedTuple):
     bytes_back: int
 
     def plus(self, other: Volume) -> Volume:
-        """The sum of both."""
+        """Return the sum of both volumes."""
         return Volume(*map(sum, zip(self, other, strict=True)))
 
 
 class Connection(NamedTuple):
-    """A connection as its client addressed it, and who answers."""
+    """A connection: what its client addressed, and who answers."""
 
     protocol: str
     client: str
     client_port: int
-    address: str
-    port: int
-    endpoint: str
-    target: int
-    volume: Volume | None = None  # where the kernel counts it
+    address: str  # that the client addressed
+    port: int  # likewise
+    endpoint: str  # the address that answers
+    target: int  # the port that answers
+    volume: Volume | None = None  # None: the kernel does not count it
 
     @property
     def translated(self) -> bool:
-        """Whether somebody else answers than was addressed."""
+        """Whether another address or port answers than the one that was addressed."""
         return (self.address, self.port) != (self.endpoint, self.target)
 
 
 def connections(protocols: Collection[str] = ("tcp", "udp", "sctp")) -> Iterator[Connection]:
-    """All of these protocols, in both families. Errors: StepError where the kernel does not tell."""
+    """Yield all connections of these protocols, of both address families. Errors: StepError where they cannot be
+    read."""
     for version in _FAMILIES:
         yield from _listed(version, protocols) if tools.find("conntrack") else _dumped(version, protocols)
 
@@ -94,11 +95,11 @@ def _dumped(version: int, protocols: Collection[str]) -> Iterator[Connection]:
 
     with NFCTSocket(nfgen_family=_FAMILIES[version][0]) as kernel:
         for message in kernel.dump():
-            there, back = message.get_attr("CTA_TUPLE_ORIG"), message.get_attr("CTA_TUPLE_REPLY")
-            name = _NAMES.get(there.get_attr("CTA_TUPLE_PROTO").get_attr("CTA_PROTO_NUM"))
+            original, reply = message.get_attr("CTA_TUPLE_ORIG"), message.get_attr("CTA_TUPLE_REPLY")
+            name = _NAMES.get(original.get_attr("CTA_TUPLE_PROTO").get_attr("CTA_PROTO_NUM"))
             if name is not None and name in protocols:
-                client, address = _ends(there, version)
-                endpoint, _ = _ends(back, version)
+                client, address = _ends(original, version)
+                endpoint, _ = _ends(reply, version)
                 yield Connection(name, *client, *address, *endpoint, _volume(*_counters(message)))
 
 
@@ -110,7 +111,7 @@ def _counters(message: object) -> Iterator[int | None]:
 
 
 def _ends(side: object, version: int) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Source and destination, each with its port, of one direction's netlink attribute."""
+    """Return source and destination, each with its port, from the netlink attribute of one direction."""
     ip = side.get_attr("CTA_TUPLE_IP")  # type: ignore[attr-defined]
     proto = side.get_attr("CTA_TUPLE_PROTO")  # type: ignore[attr-defined]
     return (
@@ -120,7 +121,7 @@ def _ends(side: object, version: int) -> tuple[tuple[str, int], tuple[str, int]]
 
 
 def forget(stale: Collection[Connection]) -> int:
-    """Delete connections from the kernel's memory; returns how many there still were. Errors: StepError."""
+    """Have the kernel forget connections. Return how many it still remembered. Errors: StepError."""
     if not stale:
         return 0
     from pyroute2 import NFCTSocket

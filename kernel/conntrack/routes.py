@@ -1,4 +1,4 @@
-"""Which connections went over which routes: how many, with what volume, and those that lead nowhere any more."""
+"""Find out which connections go over which routes: how many, with what volume, and which lead nowhere any more."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from svcc.kernel.steps import FrontendAddress, Route
 
 
 class Usage(NamedTuple):
-    """The connections of a route, and their volume as far as it is counted (net.netfilter.nf_conntrack_acct)."""
+    """How many connections a route has, and their volume where the kernel counts it
+    (net.netfilter.nf_conntrack_acct)."""
 
     connections: int = 0
     volume: Volume | None = None
 
     def plus(self, other: Usage) -> Usage:
-        """The sum of both. A volume that is not counted adds nothing."""
+        """Return the sum of both. A volume that is not counted adds nothing."""
         volume = self.volume.plus(other.volume) if self.volume and other.volume else self.volume or other.volume
         return Usage(self.connections + other.connections, volume)
 
 
-class _Ways:
-    """Routes, looked up by what a connection shows of them."""
+class _RoutesByConnection:
+    """Routes that are looked up by what a connection shows of them."""
 
     def __init__(self, routes: Iterable[Route], serves: Callable[[str], bool]) -> None:
         self._serves = serves
@@ -33,7 +34,8 @@ class _Ways:
         }
 
     def of(self, one: Connection) -> Route | None:
-        """The route that a connection took: through its address, or through a node port."""
+        """Return the route that a connection took, through its address or through a node port; None where it is none of
+        these routes."""
         route = self._routes.get((one.address, one.protocol, one.port, one.endpoint, one.target))
         if route is None:
             route = self._routes.get((None, one.protocol, one.port, one.endpoint, one.target))
@@ -42,30 +44,31 @@ class _Ways:
 
 
 def count(routes: Collection[Route]) -> Counter[Route]:
-    """How many connections each route has now."""
+    """Return how many connections each route has now; routes without any are left out. Errors: StepError."""
     return Counter({route: used.connections for route, used in usage(routes).items()})
 
 
 def usage(routes: Collection[Route]) -> dict[Route, Usage]:
-    """What each route has now, of those that have connections."""
+    """Return the usage of each route that has connections now. Errors: StepError."""
     found: dict[Route, Usage] = {}
     if not routes:
         return found
-    ways = _Ways(routes, serving(()))
+    by_connection = _RoutesByConnection(routes, serving(()))
     for one in connections({route.frontend.protocol for route in routes}):
-        route = ways.of(one)
+        route = by_connection.of(one)
         if route is not None:
             found[route] = found.get(route, Usage()).plus(Usage(1, one.volume))
     return found
 
 
-#: What connections show of a route: the address that their client named (None: a node port), protocol and port; the
-#: endpoint and its port.
+#: What connections show of a route: the address that the client addressed (None: a node port), the protocol and the
+#: port; the endpoint's address and its port.
 Shown: TypeAlias = tuple[str | None, str, int, str, int]
 
 
 def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
-    """All translated connections by what they show of their routes; those to the machine's own addresses by port too.
+    """Return the usage of all translated connections, by what they show of their routes. Connections to the machine's
+    own addresses are counted once more as those of a node port.
 
     Errors: StepError.
     """
@@ -87,20 +90,22 @@ def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
 def stale(
     left: Collection[Route], served: Collection[FrontendAddress], networks: Collection[str] = ()
 ) -> list[Connection]:
-    """UDP connections that would go on to where nothing answers them.
+    """Return the UDP connections that would go on to where nothing answers them. Errors: StepError.
 
-    ``left``: routes that are gone, with their endpoints. ``served``: places that are served now and were not: what
-    talked to them then is remembered as going to the address itself. Only UDP: its clients never notice, so the kernel
-    never forgets. ``networks``: in which a local address serves node ports now; none: in all. What is sent through this
-    machine to a port of another one's is not ours, whatever the port.
+    A UDP client may go on sending for ever, and the kernel then never forgets its connection.
+
+    ``left``: the routes that are gone. ``served``: the frontends that are served now, and were not before: the kernel
+    remembers packets that were sent to them before as going to the address itself. ``networks``: the networks whose
+    local addresses serve node ports now; none: all. Connections through this machine to another machine's address are
+    left alone, whatever their port is.
     """
     gone = [route for route in left if route.frontend.protocol == "udp"]
     new = {(frontend.address, frontend.port) for frontend in served if frontend.protocol == "udp"}
     if not gone and not new:
         return []
-    ways, serves = _Ways(gone, serving(())), serving(networks)
+    by_connection, serves = _RoutesByConnection(gone, serving(())), serving(networks)
 
-    def came(one: Connection) -> bool:
+    def is_new(one: Connection) -> bool:
         return (one.address, one.port) in new or ((None, one.port) in new and serves(one.address))
 
-    return [one for one in connections(("udp",)) if ways.of(one) or (not one.translated and came(one))]
+    return [one for one in connections(("udp",)) if by_connection.of(one) or (not one.translated and is_new(one))]

@@ -1,1 +1,1 @@
-"""ipsets (ipset(8)): sets and elements as objects, their text, reading, difference and loading."""
+"""ipset's sets (ipset(8)): sets and elements as objects, their text, reading, difference and loading."""

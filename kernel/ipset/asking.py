@@ -1,4 +1,4 @@
-"""Single elements of sets, asked of the kernel: a listing of a set takes time for all that it holds."""
+"""Ask the kernel for single elements of sets, as a listing of a set takes time for all of its elements."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from svcc.kernel import tools
 from svcc.kernel.ipset.difference import PART
 from svcc.kernel.ipset.sets import Set, Sets, made, parse_sets
 
-#: Of more elements of a set, a listing is as quick.
+#: With more elements of a set than this, listing the set is as quick.
 _FEW = 500
-#: A set as ``ipset list -t`` has it, without its elements.
+#: A set as ``ipset list -t`` prints it, without its elements.
 _HEADER = re.compile(r"Name: (?P<name>\S+)\nType: (?P<type>\S+)\n(?:Revision: .*\n)?Header: (?P<options>.*)\n")
 
 
 def ask(have: Sets, want: Sets) -> dict[str, Set]:
-    """What the kernel has of the sets and elements that two states name. Elements that are alike in both are not asked
-    for; they count as there. Errors: StepError.
+    """Return the sets and elements that the kernel has, of those that two states name. It is not asked for elements
+    that are equal in both states: these count as there. Errors: StepError.
     """
     named = {name: _named(have.get(name), want.get(name)) for name in {**have, **want}}
     asked = {name: _differing(have.get(name), want.get(name)) for name in named}
@@ -27,28 +27,28 @@ def ask(have: Sets, want: Sets) -> dict[str, Set]:
     for name, elements in named.items():
         if (header := headers.get(name)) is None:
             continue
-        there = _there(name, header["type"], asked[name], have, want, answers)
-        if there is None:
+        held = _held(name, header["type"], asked[name], have, want, answers)
+        if held is None:
             found[name] = _listed(name, elements)
         else:
-            kept = {one: options for one, options in elements.items() if one in there or one not in asked[name]}
+            kept = {one: options for one, options in elements.items() if one in held or one not in asked[name]}
             found[name] = made(name, f"{header['type']} {header['options']}", kept)
     return found
 
 
 def _named(before: Set | None, after: Set | None) -> dict[str, str]:
-    """The elements of two states of a set."""
+    """Return the elements of both states of a set."""
     return {**(before.elements if before else {}), **(after.elements if after else {})}
 
 
 def _differing(before: Set | None, after: Set | None) -> set[str]:
-    """The elements that one of the states has, and the other has not, or has otherwise."""
+    """Return the elements that only one of the states has, or that have other options in each."""
     old, new = before.elements if before else {}, after.elements if after else {}
     return {element for element, _ in old.items() ^ new.items()}
 
 
 def _answers(asked: Mapping[str, Collection[str]]) -> tuple[Mapping[str, re.Match[str]], Collection[str]]:
-    """The headers of all sets, and what ipset answers of elements, a line each."""
+    """Ask ipset about elements. Return the headers of all sets, by name, and the lines that it answers."""
     done = tools.attempt(PART, ["ipset", "-"], "".join(_questions(asked)))
     return {found["name"]: found for found in _HEADER.finditer(done.stdout)}, {*done.stderr.split("\n")}
 
@@ -58,12 +58,13 @@ def _questions(asked: Mapping[str, Collection[str]]) -> Iterator[str]:
     yield from (f"test {name} {element}\n" for name, some in asked.items() for element in some)
 
 
-def _there(
+def _held(
     name: str, type: str, asked: Collection[str], have: Sets, want: Sets, answers: Collection[str]
 ) -> set[str] | None:
-    """The elements, of those given, that are in the set. None: the answers do not say it.
+    """Return those of the ``asked`` elements that the set holds; None where the answers do not tell.
 
-    They do not say what options an element has, nor whether a host is there or a network that it is in.
+    The answers do not tell what options an element has. Nor do they tell whether a set holds a host, or a network that
+    the host is in.
     """
     old, new = ({*sets[name].elements} if name in sets else set() for sets in (have, want))
     if old & new & {*asked}:
@@ -79,6 +80,6 @@ def _there(
 
 
 def _listed(name: str, elements: Collection[str]) -> Set:
-    """A set as it is, with those of some elements that it has. Errors: StepError."""
+    """List a set, and return it with those of ``elements`` that it holds. Errors: StepError."""
     whole = parse_sets(tools.read(PART, ["ipset", "save", name]))[name]
     return replace(whole, elements={one: options for one, options in whole.elements.items() if one in elements})

@@ -1,4 +1,4 @@
-"""What differs between two states of sets, and the commands that lead from one to the other."""
+"""Find what differs between two states of sets, and the commands that lead from one to the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Command(NamedTuple):
 
 
 def create(one: Set, name: str | None = None) -> Command:
-    """Make a set, or one like it under another name."""
+    """Return the command that makes a set, or one like it under another ``name``."""
     type, space, options = one.create_line.split(" ", 2)[2].partition(" ")
     return Command("create", name or one.name, type, space + options)
 
@@ -37,7 +37,8 @@ def create(one: Set, name: str | None = None) -> Command:
 
 
 def changes(live: Sets, wanted: Sets, meaning: Meaning) -> Iterator[Change]:
-    """By the sets' names; of each set, its elements that go, and those that come or change."""
+    """Yield what differs, by the sets' names; for each set the elements that are removed, then those that are added or
+    changed."""
     for name in sorted(live.keys() | wanted.keys()):
         before, after = live.get(name), wanted.get(name)
         if before == after:
@@ -67,7 +68,7 @@ def _element_changes(name: str, before: Set | None, after: Set | None, meaning: 
 
 
 def change_of(command: Command, live: Sets, meaning: Meaning) -> Change:
-    """What a command changes, as plans show it."""
+    """Return what a command changes, as plans show it."""
     name, element = command.name, command.subject
     if command.verb in ("create", "swap", "destroy"):
         return Change(Verb.REMOVE if command.verb == "destroy" else Verb.ADD, PART, "set", name)
@@ -80,9 +81,10 @@ def change_of(command: Command, live: Sets, meaning: Meaning) -> Change:
 
 
 def commands(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> dict[Phase, list[Command]]:
-    """What ``ipset -exist restore`` reads, by the phase in which it may happen; phases without a command are left out.
+    """Return the commands for ``ipset -exist restore`` that turn ``live`` into ``wanted``, by the phase in which they
+    may be run; phases without a command are left out.
 
-    Nothing that rules look up is missing from a set in between.
+    No element that rules still look up is missing from a set in between.
     """
     found = {
         Phase.SETS: [*_additions(live, wanted, meaning, ours)],
@@ -95,7 +97,7 @@ def commands(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> dict[Pha
 
 
 def _additions(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> Iterator[Command]:
-    """Sets that come, with all their elements, and elements of sets that are there."""
+    """Yield the commands that add sets with all their elements, and those that add elements to existing sets."""
     temporary = _free_name(live, wanted, ours)
     for name in sorted(wanted, key=lambda name: meaning.timing(name).guards):
         before, after = live.get(name), wanted[name]
@@ -112,13 +114,13 @@ def _additions(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> Iterat
             yield from (Command("add", temporary, element, before.elements[element]) for element in kept)
             yield Command("swap", temporary, name)
             yield Command("destroy", temporary)
-        else:  # only where somebody else made it: ours never change their type
+        else:  # somebody else made the set: ours never change their type
             yield Command("destroy", name)
             yield from _filled(after)
 
 
 def _late(live: Sets, wanted: Sets, meaning: Meaning) -> Iterator[Command]:
-    """Elements that come to sets that are there, after what they lead to."""
+    """Yield the commands that add elements to existing sets once the servers that the elements declare are there."""
     for name, after in wanted.items():
         late = meaning.timing(name).comes is Phase.DECLARED
         if late and name in live and live[name].created == after.created:
@@ -139,7 +141,8 @@ def _added(before: Set, after: Set) -> Iterator[Command]:
 
 
 def _kept(before: Set, after: Set) -> list[str]:
-    """Elements of the set that goes which stay until their phase, where the new set has room for them."""
+    """Return the old set's elements that the new one lacks, which stay until the phase in which they are removed; none
+    where the new set has no room for them."""
     leaving = [e for e, options in before.elements.items() if e not in after.elements and options != " nomatch"]
     if after.room is None or len(leaving) + len(after.elements) > after.room:
         return []
@@ -147,7 +150,8 @@ def _kept(before: Set, after: Set) -> list[str]:
 
 
 def _removals(live: Sets, wanted: Sets, meaning: Meaning, phase: Phase) -> Iterator[Command]:
-    """Elements that go in a phase. With a set that is swapped go all but those that were kept."""
+    """Yield the commands that remove elements in a phase. Of a set that was swapped, only elements that were kept are
+    left to be removed."""
     names = [name for name in live if meaning.timing(name).goes is phase]
     for name in sorted(names, key=lambda name: not meaning.timing(name).guards):
         before, after = live[name], wanted.get(name)
@@ -161,12 +165,13 @@ def _removals(live: Sets, wanted: Sets, meaning: Meaning, phase: Phase) -> Itera
 
 
 def _free_name(live: Sets, wanted: Sets, ours: Ours) -> str:
-    """A name of ours that no set has. One that was left over is live, and goes with all that is not wanted."""
+    """Return a name under our prefix that no set has. A temporary set that was left over is among the live ones, and is
+    removed like every set that is not wanted."""
     return next(name for n in count() if (name := f"{ours.prefix}-TMP{n}") not in live and name not in wanted)
 
 
 def prelude(some: list[Command], live: Sets) -> list[Command]:
-    """What makes a namespace without sets one in which the commands can be tried: the sets that they expect."""
+    """Return the commands that make, in a namespace without sets, the sets that ``some`` commands need to be tried."""
     made: set[str] = set()
     needed: dict[str, None] = {}
     for command in some:

@@ -1,4 +1,4 @@
-"""The steps between two states of sets: runs of ``ipset -exist restore``."""
+"""The steps between two states of sets, each of which is a run of ``ipset -exist restore``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FAILED = re.compile(r"Error in line (\d+): (.*)")
 
 
 def steps(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> list[Step]:
-    """A run of the tool for each phase in which anything changes; what comes is tried beforehand."""
+    """Return a step for each phase in which anything changes. Steps that add something can be tried beforehand."""
     return [_step(phase, some, live, meaning) for phase, some in commands(live, wanted, meaning, ours).items()]
 
 
@@ -27,16 +27,16 @@ def _step(phase: Phase, some: list[Command], live: Sets, meaning: Meaning) -> St
         _restore(some, live, meaning)
 
     def check() -> None:
-        with trial(PART) as there:
-            if there:
+        with trial(PART) as entered:
+            if entered:
                 _restore(some, live, meaning, prelude(some, live))
 
-    comes = phase in (Phase.SETS, Phase.DECLARED)
-    return Step(phase, PART, _title(some), len(some) == 1, len(some), run, check if comes else None)
+    adds = phase in (Phase.SETS, Phase.DECLARED)
+    return Step(phase, PART, _title(some), len(some) == 1, len(some), run, check if adds else None)
 
 
 def _title(some: Sequence[Command]) -> str:
-    """ "1 set created, 3 elements added"."""
+    """Return the title of a step: "1 set created, 3 elements added"."""
     verbs = [command.verb for command in some]
     rebuilt = verbs.count("swap")
     counts = {
@@ -50,7 +50,8 @@ def _title(some: Sequence[Command]) -> str:
 
 
 def _restore(some: list[Command], live: Sets, meaning: Meaning, before: Sequence[Command] = ()) -> None:
-    """Load commands, after others. ipset stops at the first that is refused, and keeps what came before it."""
+    """Load the commands ``before``, then ``some``. ipset stops at the first that is refused, and what it did until then
+    stays. Errors: StepError."""
     loaded = [*before, *some]
     done = tools.attempt(PART, _RESTORE, "".join(f"{command}\n" for command in loaded))
     if not done.returncode:

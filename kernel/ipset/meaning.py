@@ -1,4 +1,4 @@
-"""What sets are for. Their target knows it, and says it by their names."""
+"""The interface by which a target says, by their names, what its sets are for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from svcc.kernel.steps import FrontendAddress, Phase
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When the elements of a set come and go."""
+    """When the elements of a set are added and removed."""
 
-    comes: Phase = Phase.SETS  # or DECLARED
-    goes: Phase = Phase.SETS_OFF  # or DECLARED_OFF
-    guards: bool = False  # they keep packets out: they come after those that let packets in, and go before
+    comes: Phase = Phase.SETS  # when they are added: this, or DECLARED
+    goes: Phase = Phase.SETS_OFF  # when they are removed: this, or DECLARED_OFF
+    guards: bool = False  # they keep packets out, so they are added after all others and removed first
 
 
 class Meaning(ABC):
@@ -24,15 +24,15 @@ class Meaning(ABC):
 
     @abstractmethod
     def knows(self, name: str) -> bool:
-        """Whether a set of ours has one of the names that they give."""
+        """Whether the target gives its sets such a name."""
 
     @abstractmethod
     def timing(self, name: str) -> Timing:
-        """When its elements come and go."""
+        """Return when the elements of a set are added and removed."""
 
     @abstractmethod
     def frontend(self, name: str, element: str) -> FrontendAddress | None:
-        """The frontend that an element belongs to, where it says one."""
+        """Return the frontend that an element belongs to; None where it names none."""
 
     @abstractmethod
     def declares(self, name: str) -> bool:
@@ -40,15 +40,16 @@ class Meaning(ABC):
 
     @abstractmethod
     def virtual_servers(self, sets: Sets) -> Iterator[str]:
-        """The keys of IPVS virtual servers (:attr:`svcc.kernel.ipvs.servers.VirtualServer.key`) that sets declare."""
+        """Yield the keys (:attr:`svcc.kernel.ipvs.servers.VirtualServer.key`) of the virtual servers that sets
+        declare."""
 
     @abstractmethod
     def marked(self, sets: Sets) -> Mapping[str, tuple[FrontendAddress, ...]]:
-        """The frontends whose packets sets mark, by the key of the virtual server that goes by the mark."""
+        """Return the frontends whose packets sets mark, by the key of the virtual server that goes by the mark."""
 
 
 class CombinedMeaning(Meaning):
-    """What the sets of several targets are for; a set that none of them knows is for nothing."""
+    """What the sets of several targets are for. A set that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:
         self._makers = tuple(makers)

@@ -1,4 +1,4 @@
-"""Our sets as the kernel has them."""
+"""Read our sets from the kernel."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from svcc.kernel.ipset.difference import PART
 from svcc.kernel.ipset.sets import Set, parse_sets
 from svcc.kernel.ownership import Ours
 
-#: Names that stand in a command of `ipset restore` as they are.
+#: Names that need no quotes in a command of ``ipset restore``.
 _PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
 
 
 def read_sets(ours: Ours, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Set]:
-    """Our sets, or those of them whose name is ``wanted``. Errors: StepError."""
+    """Return our sets, by name. ``wanted``: says which names to read. Errors: StepError."""
     if tools.find("ipset") is None:
         return {}
     listed = tools.attempt(PART, ["ipset", "list", "-n"])
@@ -29,13 +29,13 @@ def read_sets(ours: Ours, wanted: Callable[[str], bool] = lambda _: True) -> dic
     with tools.understood(PART, "ipset"):
         if len(chosen) == len(names):
             return parse_sets(tools.read(PART, ["ipset", "save"])) if names else {}
-        # Somebody else's sets may be a thousand times as large as ours.
+        # Only the chosen sets are read: somebody else's may be a thousand times as large as ours.
         return parse_sets(_saved_at_once(chosen) or "".join(map(_saved, chosen)))
 
 
 def _saved_at_once(names: Sequence[str]) -> str:
-    """Sets from one process for all of them: to start one takes longer than to print most sets. Nothing where that does
-    not work, as where a set went after it was listed."""
+    """Return the text of several sets from a single process: to start one takes longer than to print most sets. Return
+    "" where that does not work, for example where a set was removed after it was listed."""
     if not names or not all(map(_PLAIN.fullmatch, names)):
         return ""
     done = tools.attempt(PART, ["ipset", "restore"], "".join(f"save {name}\n" for name in names))
@@ -43,7 +43,8 @@ def _saved_at_once(names: Sequence[str]) -> str:
 
 
 def _saved(name: str) -> str:
-    """Nothing where there is no such set: it went, or its name is the rest of one that holds the end of a line."""
+    """Return the text of a set; "" where there is no such set: it was removed meanwhile, or its name is one line of a
+    name with line ends in it."""
     done = tools.attempt(PART, ["ipset", "save", name])
     if done.returncode and "The set with the given name does not exist" in done.stderr:
         return ""

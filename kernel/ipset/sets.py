@@ -15,7 +15,7 @@ SET_NAME = 31
 
 _FAMILIES = {"inet": 4, "inet6": 6}
 _VERSIONS = {version: family for family, version in _FAMILIES.items()}
-#: Options that have a value. The kernel chooses the last two by itself.
+#: Options that have a value. The kernel chooses the last two itself.
 _VALUED = frozenset({"family", "hashsize", "maxelem", "range", "bucketsize", "initval"})
 _PORTS = re.compile(r"(\d+)-(\d+)")
 #: Extensions whose values change with time or packets.
@@ -24,39 +24,40 @@ _MOVING = re.compile(r" (?:timeout|packets|bytes) \d+")
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A set. Two are equal whatever the order of their elements, and however large their hashes are."""
+    """A set. Two sets are equal whatever the order of their elements and the size of their hashes are."""
 
     name: str
     type: str  # hash:ip, hash:ip,port, bitmap:port, …
-    elements: Mapping[str, str]  # each as ``ipset save`` prints it -> what follows it: "", or " nomatch"
+    elements: Mapping[str, str]  # from each, as ``ipset save`` prints it, to its options: "", or " nomatch"
     version: int | None = None  # of its addresses: 4 or 6; None: it holds none
-    room: int | None = None  # how many elements it takes; None: its range says it
-    ports: tuple[int, int] | None = None  # of a bitmap:port, the first and the last
+    room: int | None = None  # how many elements it can hold; None: as many as its range has
+    ports: tuple[int, int] | None = None  # for a bitmap:port, the first and the last port
     others: str = ""  # further options: " counters timeout 900"
-    hashsize: int | None = field(default=None, compare=False)  # buckets to begin with: the hash grows by itself
+    hashsize: int | None = field(default=None, compare=False)  # buckets to begin with; the hash grows by itself
 
     @property
     def kind(self) -> tuple[str, int | None]:
-        """What two sets must agree in to be swapped: type and family (ipset(8))."""
+        """The type and the IP version, which two sets must have in common to be swapped (ipset(8))."""
         return self.type, self.version
 
     @property
     def created(self) -> tuple[object, ...]:
-        """All that is said when a set is made, and stays."""
+        """All properties that are given when a set is made, and cannot be changed later."""
         return self.type, self.version, self.room, self.ports, self.others
 
     @property
     def head(self) -> str:
-        """Type and options, but for the size of the hash: "hash:ip,port family inet maxelem 65536"."""
+        """Type and options without the size of the hash: "hash:ip,port family inet maxelem 65536"."""
         return self._printed(hashsize=False)
 
     @property
     def create_line(self) -> str:
-        """ "create CUSTOM-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536"."""
+        """The line that makes the set: "create CUSTOM-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem
+        65536"."""
         return f"create {self.name} {self._printed(hashsize=True)}"
 
     def lines(self) -> Iterator[str]:
-        """What ``ipset restore`` reads to make the set, without line ends."""
+        """Yield the lines that ``ipset restore`` reads to make the set, without line ends."""
         yield self.create_line
         head = f"add {self.name} "
         for element, options in folded(self.elements):
@@ -75,17 +76,17 @@ class Set:
         return text + self.others
 
 
-#: By name, in the order in which they are printed.
+#: Sets by name, in the order in which they are printed.
 Sets: TypeAlias = Mapping[str, Set]
 
 
 def sets_text(sets: Iterable[Set]) -> str:
-    """What ``ipset restore`` reads: each set's ``create`` line and its ``add`` lines."""
+    """Return the text that ``ipset restore`` reads: each set's ``create`` line and its ``add`` lines."""
     return "".join([f"{line}\n" for one in sets for line in one.lines()])
 
 
 def parse_sets(text: str) -> dict[str, Set]:
-    """What ``ipset save`` printed, or :func:`sets_text`. Errors: ValueError, with the line."""
+    """Return the sets in a text that ``ipset save`` or :func:`sets_text` printed. Errors: ValueError, with the line."""
     found: dict[str, Set] = {}
     moving, head, elements = False, "\0", dict[str, str]()
     for number, line in enumerate(text.split("\n"), 1):
@@ -110,7 +111,10 @@ def parse_sets(text: str) -> dict[str, Set]:
 
 
 def made(name: str, created: str, elements: Mapping[str, str]) -> Set:
-    """The set that was made with a type and options: "hash:ip,port family inet maxelem 65536". Errors: ValueError."""
+    """Return the set that is made with a type and options: "hash:ip,port family inet maxelem 65536".
+
+    ``created``: the type and the options. Errors: ValueError.
+    """
     type, *words = created.split()
     options: dict[str, str] = {}
     others = ""
@@ -146,7 +150,7 @@ def _ports(text: str) -> tuple[int, int]:
 
 
 def dump_sets(sets: Sets) -> Json:
-    """The sets as JSON. Elements stand alone where none has options: the file is a tenth smaller."""
+    """Return the sets in JSON's types. Where no element has options, they are a list: the file is a tenth smaller."""
     return {
         name: [one.head, "" if one.hashsize is None else f" hashsize {one.hashsize}", _dumped(one.elements)]
         for name, one in sets.items()
@@ -159,7 +163,7 @@ def _dumped(elements: Mapping[str, str]) -> Json:
 
 
 def load_sets(data: object) -> dict[str, Set]:
-    """What :func:`dump_sets` made. Errors: ValueError, TypeError."""
+    """Return the sets that :func:`dump_sets` was given. Errors: ValueError, TypeError."""
     return {name: _loaded(name, *items(dumped)) for name, dumped in members(data).items()}
 
 
@@ -172,6 +176,7 @@ def _loaded(name: str, head: Json, hashsize: Json, listed: Json) -> Set:
 
 
 def _each(elements: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the elements with each range of ports replaced by its elements."""
     if not any("-" in element for element in elements):
         return elements
     return {one: options for element, options in elements.items() for one in unfolded(element)}

@@ -1,4 +1,4 @@
-"""Single virtual servers, asked of the kernel by netlink (linux/ip_vs.h): a listing of all takes time for all."""
+"""Ask the kernel for single virtual servers by netlink (linux/ip_vs.h), as a listing takes time for all of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from svcc.kernel.json_values import integer, members, string
 from svcc.kernel.netlink_messages import Message
 from svcc.kernel.steps import socket_text
 
-#: Of more virtual servers that differ, a listing of all is as quick.
+#: Where more virtual servers differ than this, listing all is as quick.
 _FEW = 200
 _METHODS = {number: method for method, number in netlink.METHODS.items()}
 _GONE = (errno.ENOENT, errno.ESRCH)
 
 
 class _Socket(Protocol):
-    """What is asked of pyroute2's ``IPVS``."""
+    """The methods of pyroute2's ``IPVS`` that are used."""
 
     def service(self, verb: str, *, service: object) -> Iterable[Message]: ...
 
@@ -30,9 +30,9 @@ class _Socket(Protocol):
 
 
 def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] | None:
-    """What the kernel has of the virtual servers that two states name. Of those that are alike in both it is not asked.
-
-    None: too many differ, or pyroute2 does not speak to IPVS.
+    """Return the virtual servers that the kernel has, of those that two states name. It is not asked for those that are
+    equal in both states: these count as there. Return None where too many differ, or where pyroute2 cannot speak to
+    IPVS.
     """
     if not reading.TABLE.exists():
         return {}
@@ -54,17 +54,17 @@ def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] 
 
 
 def _asked(socket: _Socket, key: str) -> VirtualServer | None:
-    """A virtual server; None: there is none of that key. Errors: NetlinkError."""
+    """Return the kernel's virtual server of a key; None where there is none. Errors: NetlinkError."""
     from pyroute2 import IPVSService
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
-        (said,) = socket.service("get", service=IPVSService(**(netlink.named(key) or {})))
+        (answer,) = socket.service("get", service=IPVSService(**(netlink.named(key) or {})))
     except NetlinkError as error:
         if error.code in _GONE:
             return None
         raise
-    virtual = cast("Message", said.get_attr("IPVS_CMD_ATTR_SERVICE"))
+    virtual = cast("Message", answer.get_attr("IPVS_CMD_ATTR_SERVICE"))
     ends = socket.dest("dump", service=IPVSService(**(netlink.named(key) or {})))
     real = (_real(cast("Message", end.get_attr("IPVS_CMD_ATTR_DEST"))) for end in ends)
     return VirtualServer(key, _settings(virtual, _version(key)), dict(real))
@@ -76,7 +76,7 @@ def _version(key: str) -> int:
 
 
 def _settings(virtual: Message, version: int) -> Settings:
-    """As ``ipvsadm -S`` says it."""
+    """Return the settings of a virtual server, as ``ipvsadm -S`` prints them. ``version``: 4 or 6."""
     scheduler = string(virtual.get_attr("IPVS_SVC_ATTR_SCHED_NAME") or "")
     flags = integer(members(virtual.get_attr("IPVS_SVC_ATTR_FLAGS"))["flags"])
     persistence, others = None, ""
@@ -92,12 +92,13 @@ def _settings(virtual: Message, version: int) -> Settings:
 
 
 def _mask(text: str, version: int) -> str:
-    """For IPv6 the kernel says the length of a prefix, which pyroute2 takes for an IPv4 address of these bytes."""
+    """Return a netmask as ipvsadm prints it. For IPv6 the kernel gives the length of a prefix, which pyroute2 takes for
+    an IPv4 address of these bytes."""
     return text if version == 4 else str(int.from_bytes(inet_aton(text), sys.byteorder))
 
 
 def _flags(scheduler: str, flags: int) -> Iterator[str]:
-    """What is set of the three flags that each scheduler gives a meaning of its own."""
+    """Yield the names of the flags that are set, of the three to which each scheduler gives its own meaning."""
     names = {bit: name for name, bit in netlink.FLAGS.items() if name.startswith(f"{scheduler}-")}
     for number, bit in enumerate(netlink.SCHEDULERS_OWN, 1):
         if flags & bit:
@@ -105,7 +106,7 @@ def _flags(scheduler: str, flags: int) -> Iterator[str]:
 
 
 def _real(end: Message) -> tuple[str, Real]:
-    """A real server by its address and port, with the options that ``ipvsadm`` has for it."""
+    """Return a real server's address and port, and its options as ``ipvsadm`` has them."""
     method = _METHODS.get(integer(end.get_attr("IPVS_DEST_ATTR_FWD_METHOD")), "")
     others = ""
     if method == TUNNELLING:

@@ -1,4 +1,4 @@
-"""What differs between two states of virtual servers, and the commands that lead from one to the other."""
+"""Find what differs between two states of virtual servers, and the commands that lead from one to the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command:
     key: str
     server: str = ""  # of real servers: address and port
     options: Settings | Real | None = None  # of a virtual or a real server; None: it is removed
-    leaving: bool = False  # it is about what is to go, and nothing is to do where that is gone; removals always are
+    leaving: bool = False  # it is about a server that is to be removed: nothing need be done where that is gone already
 
     def __str__(self) -> str:
         server = f" -r {self.server}" if self.server else ""
@@ -32,7 +32,8 @@ class Command:
 
 
 def changes(live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
-    """By the virtual servers' keys; of each, its real servers that go, and those that come or change."""
+    """Yield what differs, by the virtual servers' keys; for each the real servers that are removed, then those that are
+    added or changed."""
     for key in sorted(live.keys() | wanted.keys()):
         before, after = live.get(key), wanted.get(key)
         if before == after:
@@ -66,7 +67,7 @@ def _server_change(
 
 
 def change_of(command: Command, live: VirtualServers) -> Change:
-    """What a command changes, as plans show it."""
+    """Return what a command changes, as plans show it."""
     verb, frontend = _VERBS[command.verb[1].lower()], frontend_of(command.key)
     before, after = "", ""
     virtual = live.get(command.key)
@@ -82,12 +83,13 @@ def change_of(command: Command, live: VirtualServers) -> Change:
 
 
 def routes(servers: VirtualServers) -> Iterator[Route]:
-    """Where packets go that get another destination; others keep theirs, and conntrack knows no endpoint."""
+    """Yield the routes of real servers to which packets are translated. With other methods packets keep their
+    destination, and conntrack knows no endpoint."""
     return (route for route, real in _servers(servers) if real.method == MASQUERADING)
 
 
 def served(servers: VirtualServers) -> Iterator[Route]:
-    """Who gets new connections, however the packets get there."""
+    """Yield the routes by which new connections go, whatever the method of the real server is."""
     return (route for route, real in _servers(servers) if real.weight)
 
 
@@ -101,14 +103,14 @@ def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
 
 
 def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:
-    """The routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: of one that stays
-    as it is, all places and routes do."""
+    """Return the routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: the others
+    keep their frontends and routes."""
     before = _differing(live, wanted)
     return {*routes(before)} - {*routes(_differing(wanted, live))} if before else set()
 
 
 def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:
-    """The virtual servers that are not in ``others``, or are reached from other places there."""
+    """Return the virtual servers that ``others`` lacks, or that differ there, also in their frontends."""
     return {
         key: virtual
         for key, virtual in some.items()
@@ -120,7 +122,8 @@ def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:
 
 
 def commands(live: VirtualServers, wanted: VirtualServers) -> dict[Phase, list[Command]]:
-    """What makes ``wanted`` of ``live``, by the phase in which it may happen; phases without a command are left out."""
+    """Return the commands that turn ``live`` into ``wanted``, by the phase in which they may be run; phases without a
+    command are left out."""
     found = {
         Phase.SERVERS: [*additions(live, wanted), *quiescing(live, wanted)],
         Phase.SERVERS_OFF: [*removals(live, wanted)],
@@ -129,7 +132,8 @@ def commands(live: VirtualServers, wanted: VirtualServers) -> dict[Phase, list[C
 
 
 def additions(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
-    """What comes and what changes. Real servers come before a scheduler changes, and connections stay."""
+    """Yield the commands that add and change servers. Real servers are added before their scheduler changes;
+    connections go on."""
     for key, after in wanted.items():
         before = live.get(key)
         if before is None:
@@ -145,15 +149,15 @@ def additions(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]
 
 
 def leaving(live: VirtualServers, wanted: VirtualServers) -> Iterator[tuple[str, str]]:
-    """The real servers that go, each with its virtual server's key."""
+    """Yield the real servers that are to be removed, each after the key of its virtual server."""
     for key, before in live.items():
         servers = wanted[key].servers if key in wanted else {}
         yield from ((key, server) for server in sorted(before.servers.keys() - servers.keys()))
 
 
 def quiescing(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
-    """Real servers that go get no new connections any more, while others do. Not under dh: it would refuse the clients
-    that it leads to them (ip_vs_dh.c)."""
+    """Yield the commands after which real servers that are to be removed get no new connections, where others can take
+    these. Scheduler dh is left out: it would refuse the clients that it leads to such a server (ip_vs_dh.c)."""
     for key, server in leaving(live, wanted):
         real = live[key].servers[server]
         if key in wanted and wanted[key].servers and live[key].settings.scheduler != "dh" and real.weight:
@@ -161,7 +165,7 @@ def quiescing(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]
 
 
 def removals(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
-    """What goes; with a virtual server go its real servers."""
+    """Yield the commands that remove servers. The real servers of a virtual server are removed with it."""
     for key, before in live.items():
         after = wanted.get(key)
         if after is None:
@@ -172,7 +176,7 @@ def removals(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
 
 
 def among(some: Iterable[Command], live: VirtualServers) -> list[Command]:
-    """The commands that the kernel did not take, as a state shows."""
+    """Return the commands that the kernel did not take, as its state afterwards shows."""
     return [command for command in some if not _taken(command, live)]
 
 

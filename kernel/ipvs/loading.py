@@ -1,4 +1,4 @@
-"""The steps between two states of virtual servers: by netlink where they are few, else runs of ``ipvsadm -R``."""
+"""The steps between two states of virtual servers: a few commands go by netlink, many by a run of ``ipvsadm -R``."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from svcc.kernel.ipvs.servers import VirtualServers
 from svcc.kernel.steps import Phase, Step, StepError, counted
 from svcc.kernel.trial import trial
 
-#: Up to so many changes go by netlink, each with an answer of its own; more than these go to one ``ipvsadm -R``.
+#: Up to so many commands go by netlink, each with its own answer; more go to one ``ipvsadm -R``.
 _FEW = 200
-#: Up to so many commands are all tried beforehand; of more, one of each kind.
+#: Up to so many commands are all tried beforehand; where there are more, one of each kind is.
 _TRIED = 5_000
 
 _DONE = {"a": "added", "e": "changed", "d": "removed"}
 
 
 def obstacles(live: VirtualServers, wanted: VirtualServers) -> Iterator[str]:
-    """Virtual servers of somebody else's that are in the way. Errors: StepError."""
+    """Yield a sentence for each wanted virtual server that exists already and is not ours. Errors: StepError."""
     new = wanted.keys() - live.keys()
     for key in sorted(new & reading.read_all().keys() if new else ()):
         yield f"virtual server {key} exists, and is not ours"
 
 
 def steps(live: VirtualServers, wanted: VirtualServers) -> list[Step]:
-    """A step for each phase in which anything changes; what comes is tried beforehand."""
+    """Return a step for each phase in which anything changes. The step that adds servers can be tried beforehand."""
     return [_step(phase, some, live) for phase, some in commands(live, wanted).items()]
 
 
@@ -38,7 +38,7 @@ def _step(phase: Phase, some: list[Command], live: VirtualServers) -> Step:
 
 
 def _title(some: Iterable[Command]) -> str:
-    """ "1 virtual server added, 10 real servers added"."""
+    """Return the title of a step: "1 virtual server added, 10 real servers added"."""
     found = Counter(command.verb for command in some)
     kinds = [(verb, "virtual server" if verb[1].isupper() else "real server") for verb in found]
     return ", ".join(f"{counted(found[verb], noun)} {_DONE[verb[1].lower()]}" for verb, noun in kinds)
@@ -58,12 +58,13 @@ def _run(some: Sequence[Command], live: VirtualServers) -> None:
 
 
 def _load(some: Sequence[Command], live: VirtualServers) -> None:
-    """All commands by one ``ipvsadm -R``, which goes on after those that fail and returns the last one's result."""
+    """Give all commands to one ``ipvsadm -R``, which goes on after a command that fails, and returns the result of the
+    last one. Errors: StepError."""
     done = tools.attempt(PART, ["ipvsadm", "-R"], "".join(f"{command}\n" for command in some))
     if not done.returncode and not done.stderr:
         return
     failed = among(some, reading.read_all())
-    if not failed:  # what was refused was there already
+    if not failed:  # the refused commands asked for what was so already
         return
     words = next(iter(done.stderr.splitlines()), done.words)
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
@@ -71,7 +72,8 @@ def _load(some: Sequence[Command], live: VirtualServers) -> None:
 
 
 def _try(some: Sequence[Command], live: VirtualServers) -> None:
-    """Load what is added and changed where it cannot hurt, after the virtual servers that it takes for granted."""
+    """Try commands that add and change servers in a namespace that is thrown away, after making the servers that they
+    expect to be there. Errors: StepError."""
     if tools.find("ipvsadm") is None:
         raise tools.missing(PART, "ipvsadm")
     if not reading.TABLE.exists():  # the module is loaded in the phase of modules
@@ -80,15 +82,16 @@ def _try(some: Sequence[Command], live: VirtualServers) -> None:
     needed = {c.key: live[c.key] for c in tried if c.key in live}
     before = [Command("-A", key, options=virtual.settings) for key, virtual in needed.items()]
     before += [Command("-a", c.key, c.server, live[c.key].servers[c.server]) for c in tried if c.verb == "-e"]
-    with trial(PART) as there:
-        if there and before:
+    with trial(PART) as entered:
+        if entered and before:
             _load(before, live)
-        if there:
+        if entered:
             _load(tried, live)
 
 
 def one_of_each(some: Sequence[Command]) -> list[Command]:
-    """One command of each kind that the kernel may take or refuse, with the virtual server that it needs."""
+    """Return one command of each kind, as the kernel takes or refuses all of a kind alike, and the commands that make
+    the virtual servers that these need."""
     kinds: dict[tuple[object, ...], Command] = {}
     for command in some:
         protocol, _, socket = command.key.partition(" ")

@@ -1,4 +1,4 @@
-"""Commands of ipvsadm(8) as netlink messages (linux/ip_vs.h), for changes that are few."""
+"""Send commands of ipvsadm(8) as netlink messages (linux/ip_vs.h), where they are few."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNEL
 _NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
 PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
 ONE_PACKET = 0x4  # IP_VS_SVC_F_ONEPACKET
-#: Further options of a virtual server.
+#: The further options of a virtual server that messages can express.
 _OTHERS = re.compile(r"(?: -M (?P<mask>\S+))?(?P<one> -o)?")
-#: IP_VS_SVC_F_SCHED1 and so on; and by the names that schedulers have for them.
+#: IP_VS_SVC_F_SCHED1 to _SCHED3, and the same flags by the names that schedulers give them.
 SCHEDULERS_OWN = (0x8, 0x10, 0x20)
 FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
 METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
-#: Further options of a real server: what a message says by saying nothing, and a limit of connections.
+#: The further options of a real server that messages can express: the default tunnel type, and a limit of connections.
 _LIMITED = re.compile(r"(?: --tun-type ipip)?(?: -x (?P<most>\d+))?")
 NETMASKS = {4: "255.255.255.255", 6: "128"}
 
@@ -32,7 +32,7 @@ Attributes: TypeAlias = dict[str, str | int | dict[str, int]]
 
 
 class RefusedCommand(Exception):
-    """The kernel refused a command. ``words`` are its own."""
+    """The kernel refused a command. ``words``: the text of its error."""
 
     def __init__(self, command: Command, words: str) -> None:
         super().__init__(words)
@@ -41,19 +41,20 @@ class RefusedCommand(Exception):
 
 
 def available() -> bool:
-    """Whether pyroute2 speaks to IPVS: it does since 0.9."""
+    """Whether pyroute2 can speak to IPVS, as it can since 0.9."""
     import pyroute2
 
     return hasattr(pyroute2, "IPVS")
 
 
 def can_say(commands: Sequence[Command]) -> bool:
-    """Whether messages say all that the commands say: what svcc writes, and not all that a person may."""
+    """Whether messages can express the commands. They can express all that svcc writes, but not all that a person may
+    have set."""
     return all(_virtual(command) is not None and _real(command) is not None for command in commands)
 
 
 def send(commands: Sequence[Command]) -> None:
-    """Each command as one message, in order. Errors: RefusedCommand, of the first that was."""
+    """Send each command as one message, in order. Errors: RefusedCommand, for the first that the kernel refuses."""
     from pyroute2 import IPVS, IPVSDest, IPVSService
     from pyroute2.netlink.exceptions import NetlinkError
 
@@ -68,12 +69,12 @@ def send(commands: Sequence[Command]) -> None:
                     netlink.service({"-A": "add", "-E": "set", "-D": "del"}[command.verb], service=service)
             except NetlinkError as error:
                 if command.leaving and error.code in (errno.ENOENT, errno.ESRCH):
-                    continue  # somebody was quicker
+                    continue  # somebody else has removed it already
                 raise RefusedCommand(command, os.strerror(error.code)) from error
 
 
 def _virtual(command: Command) -> Attributes | None:
-    """The attributes of the virtual server; None where messages cannot say them."""
+    """Return the attributes of a command's virtual server; None where messages cannot express them."""
     found = named(command.key)
     if found is None or not isinstance(command.options, Settings):
         return found
@@ -94,7 +95,8 @@ def _virtual(command: Command) -> Attributes | None:
 
 
 def named(key: str) -> Attributes | None:
-    """The attributes that say which virtual server, and who is one client where nothing else is said."""
+    """Return the attributes that name a virtual server, with the netmask that makes each address a client of its own;
+    None where messages cannot name it."""
     marked = mark_of(key)
     if marked is not None:
         mark, version = marked
@@ -109,12 +111,14 @@ def named(key: str) -> Attributes | None:
 
 
 def _netmask(text: str) -> str:
-    """For IPv6 the kernel takes the length of a prefix for a netmask, and pyroute2 an IPv4 address of these bytes."""
+    """Return a netmask as pyroute2 takes it. For IPv6 the kernel wants the length of a prefix, which pyroute2 takes as
+    an IPv4 address of these bytes."""
     return inet_ntoa(int(text).to_bytes(4, sys.byteorder)) if text.isdecimal() else text
 
 
 def _real(command: Command) -> Attributes | None:
-    """The attributes of the real server; none for a command that names none. None: messages cannot say them."""
+    """Return the attributes of a command's real server; {} where it names none; None where messages cannot express
+    them."""
     if not command.server:
         return {}
     address, port = socket_of(command.server)

@@ -1,4 +1,4 @@
-"""The machine's virtual servers, and the connections that they have."""
+"""Read the virtual servers of this machine, and the connections that they have."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from svcc.kernel.ipvs.servers import (
 )
 from svcc.kernel.steps import FrontendAddress
 
-#: What there is where the calling thread's namespace has IPVS. Without, ipvsadm would load the module.
+#: A file that exists where the calling thread's namespace has IPVS. Where it is missing, ipvsadm would load the module.
 TABLE = Path("/proc/thread-self/net/ip_vs")
 
 
 def read_all() -> dict[str, VirtualServer]:
-    """Everybody's virtual servers. Errors: StepError."""
+    """Return all virtual servers, ours and others', by key. Errors: StepError."""
     if not TABLE.exists() or tools.find("ipvsadm") is None:
         return {}
     found = parse_servers(tools.read(PART, ["ipvsadm", "-S", "-n"]))
@@ -34,9 +34,8 @@ def read_all() -> dict[str, VirtualServer]:
 
 
 def read_servers(known: Collection[str], declared: Callable[[], Collection[str]]) -> dict[str, VirtualServer]:
-    """Our virtual servers: those with a ``known`` key, and, where there are others, with a ``declared`` one.
-
-    Virtual servers have no names that would say whose they are. Errors: StepError.
+    """Return our virtual servers, by key: those in ``known``, and those in what ``declared`` returns, which is called
+    only where there are others. Virtual servers have no names that would say whose they are. Errors: StepError.
     """
     found = read_all()
     ours = {*known}
@@ -46,11 +45,11 @@ def read_servers(known: Collection[str], declared: Callable[[], Collection[str]]
 
 
 def _with_thresholds(found: dict[str, VirtualServer]) -> dict[str, VirtualServer]:
-    """Virtual servers with the limits of connections (-x, -y) that -S leaves out."""
+    """Return the virtual servers with the limits of connections (-x, -y), which -S leaves out. Errors: StepError."""
     for key, server, columns in parse_table(tools.read(PART, ["ipvsadm", "-L", "-n", "--thresholds"])):
         if columns[:2] != ["0", "0"] and key in found and server in found[key].servers:
             real = found[key].servers[server]
-            lower = "" if columns[1] == "0" else f" -y {columns[1]}"  # 0: the kernel's own, three quarters
+            lower = "" if columns[1] == "0" else f" -y {columns[1]}"  # 0: three quarters of the upper one, by default
             limited = real._replace(others=f"{real.others} -x {columns[0]}{lower}")
             found[key] = replace(found[key], servers={**found[key].servers, server: limited})
     return found
@@ -58,20 +57,20 @@ def _with_thresholds(found: dict[str, VirtualServer]) -> dict[str, VirtualServer
 
 # -- connections ------------------------------------------------------------------------------------------------------
 
-#: Established connections, by the endpoint's address and port.
+#: How many established connections real servers have, by address and port.
 Established: TypeAlias = Mapping[tuple[str, int], int]
 
 
 def leaving_connections(live: VirtualServers, wanted: VirtualServers) -> int:
-    """The established connections of real servers that ``wanted`` lacks. Errors: OSError."""
+    """Return how many established connections the real servers have that ``wanted`` lacks. Errors: OSError."""
     going = [(_named(key), socket_of(server)) for key, server in leaving(live, wanted)]
     found = established(live) if going else {}
     return sum(found[name].get(server, 0) for name, server in going if name in found)
 
 
 def established(servers: VirtualServers) -> dict[FrontendAddress | str, Established]:
-    """The established connections of each real server, as the kernel counts them now: by the place of its virtual
-    server, or by the key of one that goes by a mark. Errors: OSError."""
+    """Return the established connections of each real server, as the kernel counts them now, by its virtual server: by
+    the frontend of that, or by the key of one that goes by a mark. Errors: OSError."""
     found: dict[FrontendAddress | str, dict[tuple[str, int], int]] = {_named(key): {} for key in servers}
     if not found or not TABLE.exists():
         return {}
@@ -92,7 +91,8 @@ def _named(key: str) -> FrontendAddress | str:
 
 
 def _listed(virtual: list[str], server: str) -> FrontendAddress | str:
-    """What the table calls a virtual server, which says its family only by its real servers."""
+    """Return the frontend or the key of a virtual server in the kernel's table. ``virtual``: the words of its line;
+    ``server``: one of its real servers, as only these tell the address family of a mark."""
     if virtual[0] == "FWM":
         return mark_key(int(virtual[1], 16), 6 if server.startswith("[") else 4)
     return _frontend(virtual[0], *_socket(virtual[1]))
@@ -103,7 +103,7 @@ def _frontend(protocol: str, address: str, port: int) -> FrontendAddress:
 
 
 def _socket(text: str) -> tuple[str, int]:
-    """Address and port of "0A000001:0050" or "[fd00:…:0001]:0035"."""
+    """Return the address and the port of "0A000001:0050" or "[fd00:…:0001]:0035"."""
     address, _, port = text.rpartition(":")
     number = ip_address(address.strip("[]")) if address.startswith("[") else ip_address(int(address, 16))
     return str(number), int(port, 16)

@@ -1,4 +1,4 @@
-"""Virtual servers and their real servers, printed and parsed as ``ipvsadm -S -n`` has them."""
+"""Virtual servers and their real servers, printed and parsed in the form of ``ipvsadm -S -n``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.kernel.steps import FrontendAddress, socket_text
 #: The option that names a virtual server of a protocol.
 OPTIONS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
 PROTOCOLS = {option: protocol for protocol, option in OPTIONS.items()}
-#: How packets reach a real server: with another destination, as they are, or in a packet of their own.
+#: How packets reach a real server: with their destination translated, as they are, or inside a packet of a tunnel.
 MASQUERADING, GATEWAYING, TUNNELLING = "-m", "-g", "-i"
 
 _REAL = re.compile(r"(?P<method>-[mgi])? ?-w (?P<weight>\d+)(?P<others> .*)?")
@@ -24,19 +24,19 @@ _BY_MARK = re.compile(r"-f ([0-9]+)( -6)?")
 
 
 class Real(NamedTuple):
-    """How a virtual server uses a real one. Many real servers share one of these."""
+    """The options by which a virtual server uses a real one. Many real servers share one object."""
 
     method: str  # MASQUERADING, GATEWAYING or TUNNELLING
     weight: int  # 0: it gets no new connections
     others: str = ""  # further options: " --tun-type ipip"
 
     def __str__(self) -> str:
-        """ "-m -w 1"."""
+        """Return the options as ipvsadm has them: "-m -w 1"."""
         return f"{self.method} -w {self.weight}{self.others}"
 
 
 class Settings(NamedTuple):
-    """How a virtual server chooses among its real servers."""
+    """The options by which a virtual server chooses among its real servers."""
 
     scheduler: str  # as ip_vs(4) calls it: rr, wrr, sh, …
     persistence: int | None = None  # seconds that a client stays with its real server
@@ -44,7 +44,7 @@ class Settings(NamedTuple):
     others: str = ""  # further options: " -M 255.255.255.0"
 
     def __str__(self) -> str:
-        """ "-s sh -p 300 -b sh-fallback"."""
+        """Return the options as ipvsadm has them: "-s sh -p 300 -b sh-fallback"."""
         scheduler = f"-s {self.scheduler}" if self.scheduler else ""
         persistence = "" if self.persistence is None else f" -p {self.persistence}"
         return f"{scheduler}{persistence}{f' -b {self.flags}' if self.flags else ''}{self.others}".lstrip()
@@ -52,18 +52,19 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer:
-    """A virtual server. Two are equal whatever the order of their real servers.
+    """A virtual server. Two are equal whatever the order of their real servers is.
 
-    One that goes by a packet mark does not say whose packets these are: ``frontends`` does, where it is known.
+    A virtual server that goes by a packet mark does not say which packets have the mark: ``frontends`` does, where that
+    is known.
     """
 
     key: str  # as ipvsadm names it: "-t 198.19.10.1:80", "-u [fd00::1]:53", "-f 77", "-f 77 -6"
     settings: Settings
-    servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"; port 0: the one that packets have
-    frontends: tuple[FrontendAddress, ...] = field(default=(), compare=False)  # which packets have the mark
+    servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"; with port 0 packets keep their port
+    frontends: tuple[FrontendAddress, ...] = field(default=(), compare=False)  # whose packets have the mark
 
     def lines(self) -> Iterator[str]:
-        """What ``ipvsadm -R`` reads, without line ends."""
+        """Yield the lines that ``ipvsadm -R`` reads to make it, without line ends."""
         yield f"-A {self.key} {self.settings}"
         head, last, text = f"-a {self.key} -r ", None, ""
         for address, real in self.servers.items():
@@ -72,17 +73,20 @@ class VirtualServer:
             yield f"{head}{address} {text}"
 
 
-#: By key, in the order in which they are printed.
+#: Virtual servers by key, in the order in which they are printed.
 VirtualServers: TypeAlias = Mapping[str, VirtualServer]
 
 
 def servers_text(servers: Iterable[VirtualServer]) -> str:
-    """What ``ipvsadm -R`` reads. It takes no comments."""
+    """Return the text that ``ipvsadm -R`` reads. It has no comments, which ipvsadm would refuse."""
     return "".join([f"{line}\n" for server in servers for line in server.lines()])
 
 
 def parse_servers(text: str) -> dict[str, VirtualServer]:
-    """What ``ipvsadm -S -n`` printed, or :func:`servers_text`. Errors: ValueError, with the line."""
+    """Return the virtual servers, by key, in a text that ``ipvsadm -S -n`` or :func:`servers_text` printed.
+
+    Errors: ValueError, with the line.
+    """
     found: dict[str, VirtualServer] = {}
     head, servers = "\0", dict[str, Real]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -106,7 +110,7 @@ def parse_servers(text: str) -> dict[str, VirtualServer]:
 
 @lru_cache(maxsize=4096)
 def parse_real(options: str) -> Real:
-    """The options of a real server. Errors: ValueError."""
+    """Return the options of a real server that a text has. Errors: ValueError."""
     found = _REAL.fullmatch(options)
     if found is None:
         raise ValueError("not the options of a real server")
@@ -115,7 +119,8 @@ def parse_real(options: str) -> Real:
 
 @lru_cache(maxsize=4096)
 def parse_settings(options: str) -> Settings:
-    """The options of a virtual server, in any order; those that have no field are kept as they are."""
+    """Return the options of a virtual server that a text has, in any order. Options without a field of their own are
+    kept in ``others``."""
     found: dict[str, str] = {}
     others = ""
     words = iter(options.split())
@@ -132,14 +137,14 @@ def parse_settings(options: str) -> Settings:
 
 
 def keys_of_text(text: str) -> Iterator[str]:
-    """The keys of a text's virtual servers, without all that they are."""
+    """Yield the keys of the virtual servers in a text, without parsing all of it."""
     for found in _VIRTUAL.finditer(text):
         yield found[1]
 
 
 def parse_table(text: str) -> Iterator[tuple[str, str, list[str]]]:
-    """What ``ipvsadm -L -n`` printed, in any of its layouts: for each real server the key of its virtual server, its
-    address, and the columns."""
+    """Yield, for each real server in what ``ipvsadm -L -n`` printed in any of its layouts: the key of its virtual
+    server, its own address and port, and the columns after these."""
     key = ""
     for line in text.splitlines()[3:]:
         first, address, *columns = line.split()
@@ -153,32 +158,33 @@ def parse_table(text: str) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def key_of(protocol: str, address: str, port: int) -> str:
-    """The key of the virtual server at an address and port."""
+    """Return the key of the virtual server at an address and port."""
     return f"{OPTIONS[protocol]} {socket_text(address, port)}"
 
 
 def mark_key(mark: int, version: int) -> str:
-    """The key of the virtual server that takes packets with a mark, of one family."""
+    """Return the key of the virtual server that takes packets with a mark. ``version``: 4 or 6."""
     return f"-f {mark}{' -6' if version == 6 else ''}"
 
 
 def mark_of(key: str) -> tuple[int, int] | None:
-    """The mark and the IP version of a virtual server that goes by a mark; None of others."""
+    """Return the mark and the IP version in the key of a virtual server that goes by a mark; None for any other key."""
     found = _BY_MARK.fullmatch(key)
     return (int(found[1]), 6 if found[2] else 4) if found else None
 
 
 def socket_of(text: str) -> tuple[str, int]:
-    """Address and port of "10.0.0.1:80" or "[fd00::1]:80"; the address as ``str()`` of its object prints it."""
+    """Return the address and the port of "10.0.0.1:80" or "[fd00::1]:80"; the address as ``str()`` of its object prints
+    it."""
     address, _, port = text.rpartition(":")
     return str(ip_address(address.strip("[]"))), int(port)
 
 
 def frontend_of(key: str) -> FrontendAddress | None:
-    """Where clients of a virtual server connect to; None of one that goes by a packet mark, of which only
-    :attr:`VirtualServer.frontends` says it.
+    """Return the address, protocol and port that clients of a virtual server connect to. Return None for one that goes
+    by a packet mark: only :attr:`VirtualServer.frontends` tells its clients' destinations.
 
-    A node port's is the node's address: a virtual server does not say which it is.
+    A node port has the node's address here, as a virtual server does not say that it is a node port.
     """
     option, _, at = key.partition(" ")
     if option not in PROTOCOLS:
@@ -191,7 +197,7 @@ def frontend_of(key: str) -> FrontendAddress | None:
 
 
 def dump_servers(servers: VirtualServers) -> Json:
-    """The virtual servers as JSON."""
+    """Return the virtual servers in JSON's types."""
     return {key: [*_dumped(virtual)] for key, virtual in servers.items()}
 
 
@@ -203,7 +209,7 @@ def _dumped(virtual: VirtualServer) -> Iterator[Json]:
 
 
 def load_servers(data: object) -> dict[str, VirtualServer]:
-    """What :func:`dump_servers` made. Errors: ValueError, TypeError."""
+    """Return the virtual servers that :func:`dump_servers` was given. Errors: ValueError, TypeError."""
     return {key: _loaded(key, *items(dumped)) for key, dumped in members(data).items()}
 
 

@@ -1,4 +1,4 @@
-"""Telling the networks of a machine that addresses are here now: gratuitous ARP, and neighbour advertisements."""
+"""Tell the networks of a machine that it has addresses now, by gratuitous ARP and neighbour advertisements."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from svcc.kernel.steps import StepError
 
 
 def announce(addresses: Collection[IPv4Address | IPv6Address], links: Iterable[Link]) -> None:
-    """Tell each link whose networks hold an address that it is here.
+    """Announce addresses on each link in whose networks they are, unless the link would not answer for them.
 
-    Not where the link would not answer for it either. ``links``: the machine's devices. Errors: StepError.
+    ``links``: the machine's devices. Errors: StepError.
     """
     for link in links:
         if link.has_neighbours:

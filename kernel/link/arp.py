@@ -1,4 +1,4 @@
-"""Frames of ARP: that an address is at this machine now (RFC 5227, section 3), and whether anybody has one."""
+"""Make the ARP frames that announce an address (RFC 5227, section 3), and those that ask whether anybody has it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ SILENT = (1, 2, 8)
 
 
 def ignored(link: str) -> int:
-    """A link's arp_ignore; ``all`` is for each of them, and the greater of the two holds. 0: there is no such link."""
+    """Return a link's ``arp_ignore``; 0 where there is no such link. Of the value for ``all`` and that of a link, the
+    greater one holds for the link (ip-sysctl.rst)."""
     try:
         return int(Path("/proc/sys/net/ipv4/conf", link, "arp_ignore").read_text())
     except FileNotFoundError:
@@ -23,13 +24,14 @@ def ignored(link: str) -> int:
 
 
 def packets(mac: bytes, address: IPv4Address) -> Iterator[bytes]:
-    """The frames that announce an address, as a request and as a reply: some take only one of the two."""
+    """Yield the frames that announce an address: a request and a reply, because some machines take only one of them."""
     for operation, target in ((REQUEST, bytes(6)), (_REPLY, mac)):
         yield _frame(mac, operation, address, target, address)
 
 
 def probe(mac: bytes, address: IPv4Address) -> bytes:
-    """The frame that asks whether anybody has an address (RFC 5227, section 2.1.1): nobody learns anything of it."""
+    """Return the frame that asks whether anybody has an address (RFC 5227, section 2.1.1). Nobody changes an ARP cache
+    because of it."""
     return _frame(mac, REQUEST, IPv4Address(0), bytes(6), address)
 
 

@@ -1,7 +1,7 @@
-"""A dummy device with addresses, printed and parsed as ``ip -batch`` reads it.
+"""Dummy devices with addresses, printed and parsed in the form that ``ip -batch`` reads.
 
-An IPv4 address of scope host is one that the machine answers no ARP for under ``arp_ignore = 3`` (ip-sysctl.rst). An
-IPv6 address of another device is never answered for, but where a link has a proxy entry for it.
+Under ``arp_ignore = 3``, the machine answers no ARP for an IPv4 address of scope host (ip-sysctl.rst). A link answers
+for an IPv6 address of another device only where it has a proxy entry for it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from svcc.kernel.json_values import Json, items, members, string
 
 #: The most characters of a device's name (IFNAMSIZ with its final zero).
 DEVICE_NAME = 15
-#: What follows an address: it is announced on no network.
+#: The options of an IPv4 address that is announced on no network.
 QUIET = "scope host"
-#: No other machine is asked whether it has the address, too. On a dummy device none is without that either
-#: (addrconf_dad_begin): so whether it is there says which IPv6 addresses are announced, and no packet sees it.
+#: The option of an IPv6 address that is announced on no network. It tells the kernel not to ask whether another machine
+#: has the address. On a dummy device the kernel never asks (addrconf_dad_begin), so the option changes nothing there,
+#: and svcc uses it to tell which addresses are announced.
 NODAD = "nodad"
 
 _ADDED = re.compile(r"^link add (\S+) type dummy$", re.MULTILINE)
@@ -31,13 +32,14 @@ class Device:
 
     name: str
     up: bool
-    #: "198.19.10.0/32" -> QUIET, "2001:db8::7/128" -> NODAD; "" where it is announced. Where links do not answer for an
-    #: IPv6 address as they should, what was read says which ones do (:mod:`svcc.kernel.link.proxies`).
+    #: The options of each address: "198.19.10.0/32" has QUIET, "2001:db8::7/128" NODAD, an announced one "". Where
+    #: other links answer for an IPv6 address than should, a live state says which do
+    #: (:mod:`svcc.kernel.link.answered`).
     addresses: Mapping[str, str]
-    alias: str = ""  # says whose it is
+    alias: str = ""  # says whose the device is
 
     def lines(self) -> list[str]:
-        """What ``ip -batch`` reads to make it, without line ends."""
+        """Return the lines that ``ip -batch`` reads to make the device, without line ends."""
         lines = [f"link add {self.name} type dummy"]
         if self.alias:
             lines.append(f"link set {self.name} alias {self.alias}")
@@ -48,24 +50,24 @@ class Device:
         return lines
 
     def announced(self) -> list[str]:
-        """The addresses that are announced, with the length of their prefix."""
+        """Return the addresses that are announced, each with the length of its prefix."""
         return [address for address, options in self.addresses.items() if not options]
 
 
-#: By name. There are several only while one takes over from another.
+#: Devices by name. There are several only while one takes over from another.
 Devices: TypeAlias = Mapping[str, Device]
 
 
 def devices_text(devices: Iterable[Device]) -> str:
-    """What ``ip -batch`` reads to make the devices.
+    """Return the text that ``ip -batch`` reads to make the devices.
 
-    Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
+    To load it again, ``ip`` needs ``-force``: the kernel cannot be told to create a device unless it exists.
     """
     return "".join(f"{line}\n" for device in devices for line in device.lines())
 
 
 def parse_devices(text: str) -> dict[str, Device]:
-    """What :func:`devices_text` printed. Errors: ValueError, with the line."""
+    """Return the devices in a text that :func:`devices_text` printed, by name. Errors: ValueError, with the line."""
     found: dict[str, dict[str, str]] = {}
     aliases: dict[str, str] = {}
     up = set()
@@ -85,13 +87,13 @@ def parse_devices(text: str) -> dict[str, Device]:
 
 
 def names_of_text(text: str) -> Iterator[str]:
-    """The names of a text's devices, without all that they have."""
+    """Yield the names of the devices in a text, without parsing all of it."""
     for found in _ADDED.finditer(text):
         yield found[1]
 
 
 def announced_in(text: str) -> Iterator[str]:
-    """The IPv6 addresses that a text announces, without all else."""
+    """Yield the IPv6 addresses that a text announces, without parsing all of it."""
     for found in _ANNOUNCED.finditer(text):
         yield found[1]
 
@@ -100,12 +102,12 @@ def announced_in(text: str) -> Iterator[str]:
 
 
 def dump_devices(devices: Devices) -> Json:
-    """The devices as JSON."""
+    """Return the devices in JSON's types."""
     return {name: [device.up, dict(device.addresses), device.alias] for name, device in devices.items()}
 
 
 def load_devices(data: object) -> dict[str, Device]:
-    """What :func:`dump_devices` made. Errors: ValueError, TypeError."""
+    """Return the devices that :func:`dump_devices` was given. Errors: ValueError, TypeError."""
     return {name: _loaded(name, *items(dumped)) for name, dumped in members(data).items()}
 
 

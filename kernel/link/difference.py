@@ -1,4 +1,4 @@
-"""What differs between two states of devices, and the commands that lead from one to the other."""
+"""Find what differs between two states of devices, and the commands that lead from one to the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Command:
 
 
 def changes(live: Devices, wanted: Devices) -> Iterator[Change]:
-    """By the devices' names; of each, its addresses that go, and those that come or change."""
+    """Yield what differs, by the devices' names; for each the addresses that are removed, then those that are added or
+    changed."""
     for name in sorted(live.keys() | wanted.keys()):
         before, after = live.get(name), wanted.get(name)
         if not name:
@@ -46,7 +47,7 @@ def changes(live: Devices, wanted: Devices) -> Iterator[Change]:
 
 
 def _look(device: Device) -> str:
-    """What a change of a device shows of it."""
+    """Return the text by which a change shows a device."""
     return f"{'up' if device.up else 'down'}{f' alias {device.alias}' if device.alias else ''}"
 
 
@@ -65,7 +66,7 @@ def _address_changes(name: str, old: Mapping[str, str], new: Mapping[str, str]) 
 
 
 def _left_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
-    """The changes of addresses that links answer for though no device has them."""
+    """Yield the changes of addresses for which links answer though no device has them."""
     for address in sorted(old.keys() | new.keys()):
         if old.get(address) != new.get(address):
             verb = Verb.REMOVE if address not in new else Verb.CHANGE if address in old else Verb.ADD
@@ -73,7 +74,7 @@ def _left_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Ch
 
 
 def change_of(command: Command, live: Devices) -> Change:
-    """What a command changes, as plans show it."""
+    """Return what a command changes, as plans show it."""
     if command.kind == "link":
         verbs = {"add": Verb.ADD, "del": Verb.REMOVE}
         after = command.options.rpartition(" ")[2] if command.verb == "set" else ""
@@ -90,7 +91,8 @@ def change_of(command: Command, live: Devices) -> Change:
 
 
 def commands(live: Devices, wanted: Devices) -> dict[Phase, list[Command]]:
-    """What makes ``wanted`` of ``live``, by the phase in which it may happen; phases without a command are left out."""
+    """Return the commands that turn ``live`` into ``wanted``, by the phase in which they may be run; phases without a
+    command are left out."""
     found = {Phase.ADDRESSES: [*_additions(live, wanted)], Phase.ADDRESSES_OFF: [*_removals(live, wanted)]}
     return {phase: some for phase, some in found.items() if some}
 
@@ -108,7 +110,7 @@ def _additions(live: Devices, wanted: Devices) -> Iterator[Command]:
             old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
         for address, options in _options(after).items():
             if old.get(address, options) != options and ":" not in address:
-                yield Command("address", "del", name, address)  # the scope of what is there stays (inet_rtm_newaddr)
+                yield Command("address", "del", name, address)  # replacing keeps the old scope (inet_rtm_newaddr)
             if old.get(address) != options:
                 yield Command("address", "replace", name, address, options)
 
@@ -123,26 +125,27 @@ def _removals(live: Devices, wanted: Devices) -> Iterator[Command]:
 
 
 def _named(devices: Devices) -> Iterator[tuple[str, Device]]:
-    """The devices that there are: below the name "" is what links answer for, and no device has."""
+    """Yield the real devices with their names. The name "" holds addresses that links answer for and no device has."""
     return ((name, device) for name, device in devices.items() if name)
 
 
 def _options(device: Device | None) -> dict[str, str]:
-    """What ``ip address`` is given, by address."""
+    """Return the options that ``ip address`` is given, by address."""
     return {address: option_of(address, options) for address, options in _addresses_of(device).items()}
 
 
 def coming(live: Devices, wanted: Devices) -> list[str]:
-    """The addresses that are to be announced, and are announced on no device yet."""
+    """Return the addresses that are to be announced, and are announced on no device yet."""
     announced = {address for device in live.values() for address in device.announced()}
     return [address for device in wanted.values() for address in device.announced() if address not in announced]
 
 
 def turning(live: Devices, wanted: Devices) -> dict[Phase, dict[str, frozenset[str] | None]]:
-    """By phase, the IPv6 addresses for which the links that answer change, with the links that are to answer (``None``:
-    those whose networks hold the address).
+    """Return, by phase, the IPv6 addresses for which other links are to answer, with these links (None: those whose
+    networks hold the address).
 
-    No link answers for an address that is on no device: links begin after it comes, and end before it goes.
+    No link answers for an address that is on no device: links begin to answer after the address was added, and end
+    before it is removed.
     """
     found: dict[Phase, dict[str, frozenset[str] | None]] = {}
     held = {address for _, device in _named(wanted) for address in device.addresses}

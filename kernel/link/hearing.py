@@ -1,5 +1,5 @@
-"""Hearing another machine say that it has an address, by ARP (RFC 5227, section 2.4) or by neighbour advertisements, or
-ask whether anybody has one that it is about to take.
+"""Hear other machines say that they have an address, by ARP (RFC 5227, section 2.4) or by neighbour advertisements, and
+ask whether anybody has an address that they are about to take.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from svcc.kernel.link import arp, nd
 
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _IPV4_ON_ETHERNET = (1, 0x0800, 6, 4)
-_ICMP6_FILTER = 1  # linux/icmpv6.h: a bit that is set keeps a type out
-_HOP_LIMIT = 255  # what comes from the link itself has (RFC 4861, section 7.1.2)
+_ICMP6_FILTER = 1  # linux/icmpv6.h: each bit that is set keeps a type out
+_HOP_LIMIT = 255  # packets from the link itself have it (RFC 4861, section 7.1.2)
 _LARGEST = 2048
 _ADVERTISEMENT_LENGTH = 24  # without options; a solicitation has as much
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``hardware``: that of the machine which says that it has the address, as ``ip`` writes it."""
+    """A message in which a machine says that it has an address."""
 
     address: IPv4Address | IPv6Address
-    hardware: str
+    hardware: str  # the machine's hardware address, as ``ip`` writes it
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Another machine asks whether anybody has an address. ``hardware``: its own, as ``ip`` writes it; "": not said."""
+    """A message in which a machine asks whether anybody has an address."""
 
     address: IPv4Address | IPv6Address
-    hardware: str
+    hardware: str  # the machine's hardware address, as ``ip`` writes it; "": the message does not say it
 
 
 class Listener:
-    """Receives ARP and neighbour advertisements on all links of a network namespace; with ``questions`` also
-    solicitations, to the groups that somebody joined there.
+    """Two sockets that receive ARP and neighbour advertisements on all links of a network namespace.
 
+    ``questions``: whether they also receive neighbour solicitations, to the groups that some socket there joined.
     Errors: OSError, where this process may not.
     """
 
@@ -55,38 +55,39 @@ class Listener:
             one.setblocking(False)
 
     def heard(self) -> Iterator[Claim]:
-        """The claims that came since it was asked last; it does not wait."""
+        """Yield the claims that came since the last call. It does not wait."""
         return (one for one in self.all_heard() if isinstance(one, Claim))
 
     def all_heard(self) -> Iterator[Claim | Question]:
-        """What came since it was asked last; it does not wait."""
+        """Yield the claims and questions that came since the last call. It does not wait."""
         while (packet := _packet(self.arp)) is not None:
-            if (said := arp_claim(packet[0]) or arp_question(packet[0])) is not None:
-                yield said
+            if (message := arp_claim(packet[0]) or arp_question(packet[0])) is not None:
+                yield message
         while (packet := _packet(self.nd)) is not None:
-            if packet[1] == _HOP_LIMIT and (said := nd_claim(packet[0]) or nd_question(packet[0])) is not None:
-                yield said
+            if packet[1] == _HOP_LIMIT and (message := nd_claim(packet[0]) or nd_question(packet[0])) is not None:
+                yield message
 
     def close(self) -> None:
-        """Close both sockets. Nothing is heard any more."""
+        """Close both sockets."""
         self.arp.close()
         self.nd.close()
 
 
 def _packet(one: socket.socket) -> tuple[bytes, int] | None:
-    """A packet and its hop limit; None: there is none."""
+    """Return a packet and its hop limit; None where no packet waits."""
     try:
         data, extra, _, _ = one.recvmsg(_LARGEST, socket.CMSG_SPACE(4))
     except BlockingIOError:
         return None
-    except OSError:  # the link went down meanwhile, which is said once
+    except OSError:  # the link went down meanwhile, which the kernel reports once
         return b"", 0
     hops = [value for level, kind, value in extra if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)]
     return data, struct.unpack("=i", hops[0])[0] if hops else 0
 
 
 def arp_claim(packet: bytes) -> Claim | None:
-    """Who sent an ARP packet (without Ethernet's header), unless it only asks (a probe has no sender's address)."""
+    """Return the claim that an ARP packet (without Ethernet's header) makes for its sender; None where it makes none,
+    as a probe, which has no sender's address."""
     if len(packet) < _ARP.size:
         return None
     *kind, _, sender, address, _, _ = _ARP.unpack_from(packet)
@@ -96,7 +97,8 @@ def arp_claim(packet: bytes) -> Claim | None:
 
 
 def nd_claim(packet: bytes) -> Claim | None:
-    """Whom a neighbour advertisement (ICMPv6, RFC 4861, section 4.4) is about; None: it does not say the hardware."""
+    """Return the claim of a neighbour advertisement (ICMPv6, RFC 4861, section 4.4); None where the packet is none, or
+    does not say the hardware address."""
     if len(packet) < _ADVERTISEMENT_LENGTH or packet[0] != nd.ADVERTISEMENT:
         return None
     options = _options(packet[_ADVERTISEMENT_LENGTH:])
@@ -105,7 +107,8 @@ def nd_claim(packet: bytes) -> Claim | None:
 
 
 def arp_question(packet: bytes) -> Question | None:
-    """What an ARP probe (without Ethernet's header; RFC 5227, section 2.1.1) asks for; None: it is none."""
+    """Return the question of an ARP probe (without Ethernet's header; RFC 5227, section 2.1.1); None where the packet
+    is none."""
     if len(packet) < _ARP.size:
         return None
     *kind, operation, sender, address, _, wanted = _ARP.unpack_from(packet)
@@ -115,20 +118,21 @@ def arp_question(packet: bytes) -> Question | None:
 
 
 def nd_question(packet: bytes) -> Question | None:
-    """What a neighbour solicitation (ICMPv6, RFC 4861, section 4.3) asks for that comes from no address, which has no
-    hardware address in it, then (RFC 4861, section 4.3); ours have it as their nonce. None: it is none of these.
+    """Return the question of a neighbour solicitation that comes from no address (ICMPv6, RFC 4861, section 4.3); None
+    where the packet is none. Such a solicitation does not say its sender's hardware address; svcc's own have it as
+    their nonce.
     """
     if len(packet) < _ADVERTISEMENT_LENGTH or packet[0] != nd.SOLICITATION:
         return None
     options = dict(_options(packet[_ADVERTISEMENT_LENGTH:]))
     if nd.SOURCE_LINK_LAYER in options:
-        return None  # it comes from an address, and asks for a neighbour
+        return None  # it comes from an address, and looks for a neighbour
     nonce = options.get(nd.NONCE, b"")
     return Question(IPv6Address(packet[8:24]), nonce.hex(":") if len(nonce) == 6 else "")
 
 
 def _options(rest: bytes) -> Iterator[tuple[int, bytes]]:
-    """The options of a message, each by its kind, as far as they are whole."""
+    """Yield the kind and the value of each option of a message, up to the first that is cut off."""
     while len(rest) >= 8 and rest[1]:
         yield rest[0], rest[2 : 8 * rest[1]]
         rest = rest[8 * rest[1] :]

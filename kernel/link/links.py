@@ -1,4 +1,4 @@
-"""A device of any kind, with all that is asked of it."""
+"""Devices of any kind, with their addresses and networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Link:
     """A device of any kind."""
 
     name: str
-    kind: str = ""  # dummy, bridge, …; "": a piece of hardware, or the loopback
+    kind: str = ""  # dummy, bridge, …; "" for hardware and the loopback
     alias: str = ""
     type: str = ""  # ether, loopback, …
     hardware: str = ""  # its hardware address
@@ -33,26 +33,27 @@ class Link:
 
     @property
     def has_neighbours(self) -> bool:
-        """Whether others on it ask who has an address: it is of Ethernet, and up."""
+        """Whether machines on the link ask each other who has an address: it is of Ethernet, and up."""
         return self.type == "ether" and "UP" in self.flags and "NOARP" not in self.flags
 
     @property
     def mac(self) -> bytes:
-        """Its hardware address as frames have it; of Ethernet, six bytes."""
+        """The hardware address as frames have it; on Ethernet, six bytes."""
         return bytes.fromhex(self.hardware.replace(":", ""))
 
     def faces(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether an address is in a network that it has an address in: on it others ask for it."""
+        """Whether an address is in one of the link's networks, so that machines on the link ask who has it."""
         return any(address in network for network in self.networks(address.version))
 
     def networks(self, version: int) -> list[IPv4Network | IPv6Network]:
-        """The networks, of more than one address, that it has an address in."""
+        """Return the networks that the link has an address in, without those of a single address. ``version``: 4 or
+        6."""
         own = [held for held in self.addresses if held.version == version and held.scope != "link"]
         found = [ip_network((held.address, held.length), strict=False) for held in own if held.address]
         return [network for network in found if network.num_addresses > 1]
 
     def device(self) -> Device:
-        """What somebody set of it: the kernel itself puts fe80::/64 on every device."""
+        """Return the link as a dummy device's state, without the addresses that the kernel adds itself (fe80::/64)."""
         kept = [held for held in self.addresses if (held.version, held.scope) != (6, "link")]
         addresses = {f"{held.address}/{held.length}": _options(held) for held in kept}
         return Device(self.name, "UP" in self.flags, addresses, self.alias)

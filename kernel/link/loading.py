@@ -1,4 +1,4 @@
-"""The steps between two states of devices: by netlink where they are few, else runs of ``ip -batch``."""
+"""The steps between two states of devices: a few commands go by netlink, many by a run of ``ip -batch``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from svcc.kernel.link.difference import PART, Command, change_of, coming, comman
 from svcc.kernel.link.reading import links
 from svcc.kernel.steps import Phase, Step, StepError, counted
 
-#: Up to so many changes go by netlink, at a third of a millisecond each; more than these go to one ``ip -batch``.
+#: Up to so many commands go by netlink, at a third of a millisecond each; more go to one ``ip -batch``.
 _FEW = 500
 _FAILED = re.compile(r"Command failed -:(\d+)")
 _NODAD = 0x02  # IFA_F_NODAD (if_addr.h)
@@ -24,9 +24,11 @@ _HOST = 254  # RT_SCOPE_HOST (rtnetlink.h)
 
 
 def steps(live: Devices, wanted: Devices) -> list[Step]:
-    """Steps for each phase in which anything changes, and one that announces addresses that come.
+    """Return a step for each phase in which devices change, one for each in which other links are to answer for
+    addresses, and one that announces new addresses.
 
-    Of a phase, which links answer is first: it ends before an address goes, and begins when it is there.
+    In a phase, the step about which links answer is first: links stop answering before an address is removed. They
+    begin in a later phase than that in which it is added.
     """
     found = [_answering(phase, some) for phase, some in turning(live, wanted).items()]
     found += [_step(phase, some, live) for phase, some in commands(live, wanted).items()]
@@ -42,7 +44,7 @@ def _step(phase: Phase, some: list[Command], live: Devices) -> Step:
 
 
 def _title(some: Iterable[Command]) -> str:
-    """ "1 device created, 3 addresses added"."""
+    """Return the title of a step: "1 device created, 3 addresses added"."""
     verbs = [(command.kind, command.verb) for command in some]
     counts = {
         ("device", "created"): verbs.count(("link", "add")),
@@ -65,7 +67,10 @@ def _answering(phase: Phase, some: Mapping[str, frozenset[str] | None]) -> Step:
 
 
 def _answer(some: Mapping[str, frozenset[str] | None]) -> None:
-    """Have links answer for addresses. What is to be done is asked when it is done: links come and go."""
+    """Have the wanted links answer for addresses. The links and proxy entries are read now, as links come and go.
+
+    Errors: StepError.
+    """
     found = [*proxies.commands(some, proxies.entries(), links())]
     if found:
         _by_batch(found, {})
@@ -84,7 +89,7 @@ def _by_batch(some: Sequence[Command], live: Devices) -> None:
 
 
 class _Netlink(Protocol):
-    """What is asked of pyroute2's ``IPRoute``, which has no types."""
+    """The methods of pyroute2's ``IPRoute`` that are used; it has no types."""
 
     def link(self, verb: str, **attributes: str | int) -> object: ...
 
@@ -108,7 +113,8 @@ def _by_netlink(some: Sequence[Command], live: Devices) -> None:
 
 
 def _send(netlink: _Netlink, command: Command, indices: dict[str, int]) -> None:
-    """One command as a message. ``indices``: those of the devices that were met."""
+    """Send one command as a message. ``indices``: the numbers of devices that are known already, to which this one's is
+    added."""
     name, options = command.device, command.options
     if (command.kind, command.verb) == ("link", "add"):
         netlink.link("add", ifname=name, kind="dummy")

@@ -1,4 +1,4 @@
-"""A socket that becomes readable when links or their addresses change (rtnetlink(7)). What changed is not read."""
+"""Notice that links or their addresses change (rtnetlink(7)), but not what changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LARGEST = 1 << 16
 
 
 def changes() -> socket.socket:
-    """A socket that can be read when something changed; whoever waits for it calls :func:`drained` then.
+    """Return a socket that becomes readable when links or addresses change. Its user then calls :func:`drained`.
 
     Errors: OSError.
     """
@@ -19,11 +19,11 @@ def changes() -> socket.socket:
 
 
 def drained(source: socket.socket) -> None:
-    """Take all messages from the socket. Only that they came is of use."""
+    """Take all messages from the socket, and ignore what they say."""
     while True:
         try:
             source.recv(_LARGEST)
         except BlockingIOError:
             return
-        except OSError:  # more came than was taken (ENOBUFS): that something changed is known all the same
+        except OSError:  # the kernel dropped messages (ENOBUFS), which matters not: that something changed is known
             continue

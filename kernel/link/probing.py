@@ -1,9 +1,9 @@
-"""Asking the networks of a machine whether another one has an address, without saying that this one has it.
+"""Ask the networks of a machine whether another machine has an address, without saying that this one has it.
 
-By ARP probes (RFC 5227, section 2.1.1), and by neighbour solicitations as for the detection of duplicate addresses
-(RFC 4862, section 5.4.2). Two machines that ask at the same time hear each other, and nobody answers either of them.
-Both standards have both give up then; as both are to ask again here, one of them goes first: the one with the smaller
-hardware address. The other one is answered when it asks again.
+svcc asks by ARP probes (RFC 5227, section 2.1.1), and by neighbour solicitations as for the detection of duplicate
+addresses (RFC 4862, section 5.4.2). Two machines that ask at the same time hear each other, and nobody answers either
+of them. By both standards both would give up then. Here both ask again later, so one of them goes first: the one with
+the smaller hardware address. The other one is answered when it asks again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from svcc.kernel.link.links import Link
 from svcc.kernel.link.sending import send
 from svcc.kernel.steps import StepError
 
-#: How often is asked, and the seconds in which an answer has to come; a neighbour by proxy takes up to 0.8 s for one
-#: (net.ipv6.neigh.LINK.proxy_delay).
+#: How often svcc asks, and the seconds for which it waits for an answer each time. A machine that answers by a proxy
+#: entry takes up to 0.8 s (net.ipv6.neigh.LINK.proxy_delay).
 _TIMES, _SECONDS = 3, 0.35
-#: Groups that one socket joins: what it may keep of them is bounded (net.core.optmem_max).
+#: How many groups one socket joins: its memory for them is limited (net.core.optmem_max).
 _GROUPS = 100
 
 _Address: TypeAlias = IPv4Address | IPv6Address
@@ -36,18 +36,17 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What was heard of addresses. ``answered``: those that another machine says it has; ``asked``: those that another
-    one asks for as well, and goes first. Both with the hardware address of such a machine.
-    """
+    """What was heard about addresses, each with the hardware address of another machine."""
 
-    answered: Mapping[_Address, str]
-    asked: Mapping[_Address, str]
+    answered: Mapping[_Address, str]  # addresses that the other machine says it has
+    asked: Mapping[_Address, str]  # addresses that the other machine asks for as well, and goes first
 
 
 def probe(addresses: Collection[_Address], links: Collection[Link]) -> Probed:
-    """Ask who has addresses. It takes a second where nobody has them. ``links``: all devices of the machine.
+    """Ask whether other machines have addresses, and return what was heard. It takes about a second where none has
+    them.
 
-    Errors: StepError.
+    ``links``: all devices of the machine. Errors: StepError.
     """
     own = {link.hardware for link in links}
     first = {one: min((link.hardware for link in _asked(one, links)), default="") for one in addresses}
@@ -61,19 +60,20 @@ def probe(addresses: Collection[_Address], links: Collection[Link]) -> Probed:
                 end = time.monotonic() + _SECONDS
                 while missing and (left := end - time.monotonic()) > 0:
                     select.select([listener.arp, listener.nd], [], [], left)
-                    for said in listener.all_heard():
-                        if said.address not in first or said.hardware in own:
+                    for message in listener.all_heard():
+                        if message.address not in first or message.hardware in own:
                             continue
-                        if isinstance(said, Claim):
-                            answered.setdefault(said.address, said.hardware)
-                        elif said.hardware < first[said.address]:
-                            asked[said.address] = said.hardware
+                        if isinstance(message, Claim):
+                            answered.setdefault(message.address, message.hardware)
+                        elif message.hardware < first[message.address]:
+                            asked[message.address] = message.hardware
     except OSError as error:
         raise StepError(PART, f"cannot ask who has an address: {error.strerror}", reading=True) from error
     return Probed(answered, {one: hardware for one, hardware in asked.items() if one not in answered})
 
 
 def _asked(address: _Address, links: Collection[Link]) -> Iterator[Link]:
+    """Return the links on which svcc asks for an address: those whose networks hold it."""
     return (link for link in links if link.has_neighbours and link.faces(address))
 
 
@@ -88,7 +88,8 @@ def _ask(addresses: Collection[_Address], links: Collection[Link]) -> None:
 
 @contextmanager
 def _joined(addresses: Collection[_Address], links: Collection[Link]) -> Iterator[None]:
-    """Be in the groups that other machines ask (RFC 4862, section 5.4.2). A link that has just gone has none."""
+    """Join, for the ``with`` block, the groups to which other machines send their questions (RFC 4862, section 5.4.2).
+    A link that has just gone is left out."""
     wanted = [(nd.solicited(one), link) for one in addresses if one.version == 6 for link in _asked(one, links)]
     groups = sorted({(group.packed, link.name) for group, link in wanted})
     with ExitStack() as stack:

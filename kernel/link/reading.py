@@ -1,4 +1,4 @@
-"""The devices that there are."""
+"""Read the devices of a network namespace."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from svcc.kernel.link.proxies import with_answers
 
 
 def links() -> list[Link]:
-    """The devices of the calling thread's network namespace. Errors: StepError."""
-    said = tools.read(PART, ["ip", "-details", "-json", "address", "show"])
-    with tools.understood(PART, "ip"):  # older releases leave {} for what they filter out
-        return [_link(members(one)) for one in items(parsed_of_ip(said)) if one]
+    """Return the devices of the calling thread's network namespace. Errors: StepError."""
+    listed = tools.read(PART, ["ip", "-details", "-json", "address", "show"])
+    with tools.understood(PART, "ip"):  # older releases print {} for a device that they filter out
+        return [_link(members(one)) for one in items(parsed_of_ip(listed)) if one]
 
 
 def read_devices(ours: Callable[[Link], bool], announced: Collection[str] = ()) -> dict[str, Device]:
-    """Our devices. ``announced``: IPv6 addresses that links may answer for because of us. Errors: StepError."""
+    """Return our devices, by name. ``ours``: says which links are ours. ``announced``: the IPv6 addresses for which
+    links may answer because of us. Errors: StepError."""
     if tools.find("ip") is None:
         return {}
-    there = links()
-    return with_answers({link.name: link.device() for link in there if ours(link)}, announced, there)
+    found = links()
+    return with_answers({link.name: link.device() for link in found if ours(link)}, announced, found)
 
 
 def _link(one: Mapping[str, Json]) -> Link:

@@ -1,4 +1,4 @@
-"""Sending frames on a link of Ethernet."""
+"""Send frames on a link of Ethernet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from errno import ENETDOWN, ENODEV, ENXIO
 
 
 def send(link: str, kind: int, frames: Iterable[bytes]) -> None:
-    """Send frames of an EtherType; a link that has just gone has nobody to hear them. Errors: OSError."""
+    """Send frames of an EtherType (``kind``) on a link. That the link has just gone or is down is no error.
+
+    Errors: OSError.
+    """
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             for frame in frames:

@@ -1,4 +1,4 @@
-"""Ceasing to answer for addresses at once, without a look at all else that is wanted of a device."""
+"""Stop answering for addresses at once, without a look at the rest of a device's wanted state."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from svcc.kernel.link.reading import links
 
 
 def silence(device: str, addresses: Iterable[IPv4Address | IPv6Address], *, keep: bool) -> None:
-    """No link answers for these addresses of a device any more. ``keep``: the machine still has them, for itself.
+    """Make all links stop answering for these addresses of a device. ``keep``: whether the machine itself keeps the
+    addresses.
 
-    What is so already is no error. Errors: StepError, where the machine cannot be asked.
+    It is no error where that is so already. Errors: StepError, where the machine's links cannot be read.
     """
     found = [*_commands(device, addresses, keep=keep)]
     if found:
@@ -30,5 +31,5 @@ def _commands(device: str, addresses: Iterable[IPv4Address | IPv6Address], *, ke
         text = f"{one}/{one.max_prefixlen}"
         if one.version == 4 or not keep:
             yield Command("address", "del", device, text)
-        if one.version == 4 and keep:  # the scope of what is there stays (inet_rtm_newaddr)
+        if one.version == 4 and keep:  # it was deleted first, as replacing keeps the old scope (inet_rtm_newaddr)
             yield Command("address", "replace", device, text, QUIET)

@@ -1,4 +1,4 @@
-"""Beginning to answer for addresses at once, without a look at all else that is wanted of the machine."""
+"""Begin to answer for addresses at once, without a look at the rest of the machine's wanted state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from svcc.kernel.sysctl.loading import steps as sysctl_steps
 
 _PROXYING = {"net.ipv6.conf.all.proxy_ndp": "1"}
 _ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
-#: With which links answer for no address of another device, and for none but those of scope host (ip-sysctl.rst).
+#: The value of arp_ignore with which links answer for no address of another device; and the parameter with which they
+#: answer for all of these but those of scope host (ip-sysctl.rst).
 _FOR_NONE, _FOR_OTHERS = 1, {_ARP_IGNORE: "3"}
 
 
@@ -29,22 +30,24 @@ def take(
     *,
     silent: bool = False,
 ) -> Collection[IPv4Address | IPv6Address]:
-    """Put addresses on a dummy device, have links answer for them, and tell the network; those that it was done for.
+    """Put addresses on a dummy device, have links answer for them, and announce them. Return the addresses for which
+    that was done.
 
-    ``alias``: says whose the device is; it is made where there is none. ``links``: all devices of the machine.
-    ``silent``: the device has the addresses already, and all links are silent about them. What takes more than that is
-    left as it is: the device is another's, it has an address in another way, or the kernel's settings keep that silent.
+    ``alias``: says whose the device is; the device is made where there is none. ``links``: all devices of the machine.
+    ``silent``: whether the device has the addresses already, with all links silent about them. An address is left out
+    where more would have to be done: where the device is another's, where it has the address in another way, or where
+    the kernel's settings keep links from answering.
 
     Errors: StepError.
     """
-    there = next((link for link in links if link.name == device), None)
-    if there is not None and (there.kind, there.alias) != ("dummy", alias):
+    existing = next((link for link in links if link.name == device), None)
+    if existing is not None and (existing.kind, existing.alias) != ("dummy", alias):
         return ()
-    have = {} if there is None else there.device().addresses
+    have = {} if existing is None else existing.device().addresses
     fit = (QUIET, NODAD) if silent else (None,)
     coming = [one for one in addresses if have.get(_on_device(one)) in fit and _may_be_heard(one, silent=silent)]
     if coming:
-        _run([*_commands(device, alias, coming, there, links)])
+        _run([*_commands(device, alias, coming, existing, links)])
         announce(coming, links)
     return coming
 
@@ -53,12 +56,12 @@ def _commands(
     device: str,
     alias: str,
     coming: Collection[IPv4Address | IPv6Address],
-    there: Link | None,
+    existing: Link | None,
     links: Collection[Link],
 ) -> Iterator[Command]:
-    before = Device(device, False, {}, alias) if there is None else there.device()
+    before = Device(device, False, {}, alias) if existing is None else existing.device()
     after = replace(before, up=True, addresses={**before.addresses, **{_on_device(one): "" for one in coming}})
-    for some in commands({} if there is None else {device: before}, {device: after}).values():
+    for some in commands({} if existing is None else {device: before}, {device: after}).values():
         yield from some
     if sixes := {_on_device(one): None for one in coming if one.version == 6}:
         yield from proxies.commands(sixes, proxies.entries(), links)
@@ -69,10 +72,10 @@ def _on_device(address: IPv4Address | IPv6Address) -> str:
 
 
 def _may_be_heard(address: IPv4Address | IPv6Address, *, silent: bool) -> bool:
-    """Whether the kernel's settings let links answer (:mod:`svcc.targets.vip_device` has these).
+    """Whether the kernel's settings let links answer for an address; :mod:`svcc.targets.vip_device` names the settings.
 
-    They are made so where that alone does nothing: for IPv6, and where all addresses that links are silent about are of
-    scope host. Errors: StepError.
+    They are set so first where that changes nothing for other addresses: for IPv6, and where ``silent`` addresses are
+    all of scope host. Errors: StepError.
     """
     if address.version == 6:
         _set(_PROXYING)
@@ -88,7 +91,7 @@ def _set(wanted: Mapping[str, str]) -> None:
 
 
 def _run(some: Collection[Command]) -> None:
-    """By one run of a tool: netlink's library takes longer to be loaded."""
+    """Run commands by a single ``ip -batch``, as netlink's library takes longer to load. Errors: StepError."""
     done = tools.attempt(PART, ["ip", "-batch", "-"], "".join(f"{command}\n" for command in some))
     if done.returncode:
         raise done.error(PART)

@@ -1,1 +1,1 @@
-"""Kernel modules (modprobe(8)): those that are wanted, their text, reading and loading."""
+"""Kernel modules (modprobe(8)): their text, reading which of them the kernel has, and loading."""

@@ -1,4 +1,4 @@
-"""Which modules the kernel has, and loading those that are wanted. None is ever unloaded, since others may use them."""
+"""Find which modules the kernel has, and load wanted ones. None is ever unloaded, since others may use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from svcc.kernel import tools
 from svcc.kernel.modules.names import PART, Modules
 from svcc.kernel.steps import Change, Phase, Step, StepError, ToolEnd, Verb, counted
 
-#: Parts of the kernel that show no module of their own where they are built in, by what they bring.
+#: Modules that are not in /sys/module where they are built in, each with a file that shows that the kernel has it.
 _SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
 
 
@@ -17,7 +17,7 @@ _SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/n
 
 
 def read_modules(wanted: Modules) -> Modules:
-    """The wanted modules that are loaded or built in. Errors: StepError."""
+    """Return the wanted modules that are loaded or built in. Errors: StepError."""
     return frozenset(filter(_is_loaded, wanted))
 
 
@@ -34,11 +34,11 @@ def _is_loaded(name: str) -> bool:
 
 
 def missing(names: Collection[str]) -> list[str]:
-    """The modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
-    return [name for name in names if not _can_be_had(name)]
+    """Return the modules that the kernel neither has nor could load with modprobe(8). Errors: StepError."""
+    return [name for name in names if not _is_available(name)]
 
 
-def _can_be_had(name: str) -> bool:
+def _is_available(name: str) -> bool:
     if _is_shown(name):
         return True
     try:
@@ -50,7 +50,7 @@ def _can_be_had(name: str) -> bool:
 
 
 def _is_shown(name: str) -> bool:
-    """Whether the kernel shows that it has a module, without asking modprobe."""
+    """Whether files show that the kernel has a module; modprobe is not called for that."""
     return Path("/sys/module", name).exists() or (name in _SHOWN and Path(_SHOWN[name]).exists())
 
 
@@ -58,7 +58,7 @@ def _is_shown(name: str) -> bool:
 
 
 def changes(live: Modules, wanted: Modules) -> Iterator[Change]:
-    """The modules that are loaded."""
+    """Yield a change for each module that is to be loaded."""
     for name in sorted(wanted - live):
         yield _change(name)
 
@@ -68,7 +68,7 @@ def _change(name: str) -> Change:
 
 
 def steps(live: Modules, wanted: Modules) -> list[Step]:
-    """One step, or none."""
+    """Return the step that loads the missing modules, alone in a list; an empty list where none is missing."""
     names = sorted(wanted - live)
     if not names:
         return []

@@ -1,1 +1,1 @@
-"""nf_tables: tables as values, their JSON, listings, and the transactions between two states."""
+"""nf_tables: tables as values, their JSON, their listings, and the transactions between two states."""

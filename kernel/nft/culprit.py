@@ -1,4 +1,5 @@
-"""Which command of a transaction is refused. nft's errors on JSON have no position, so it is found by trying."""
+"""Find the command of a transaction that the kernel refuses. nft's errors on JSON have no position, so svcc tries parts
+of the transaction."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from svcc.kernel.steps import StepError
 
 
 def find_culprit(commands: Sequence[Command]) -> tuple[Name, str] | None:
-    """The name of the change that is refused first, and its command as JSON; None where the check finds none.
+    """Return the name of the change that is refused first, and its command as JSON; None where a check refuses none.
 
-    It is found by halving: first the command, then the element in it.
+    The command is found by halving, then the element in it.
     """
     whole = [command.json() for command in commands]
     count = _shortest(len(whole), lambda count: _refused(whole[:count]))
@@ -47,10 +48,11 @@ def _refused(commands: list[Json]) -> bool:
 
 
 def _shortest(length: int, refused: Callable[[int], bool]) -> int | None:
-    """The least count from 1 to ``length`` that is refused; whatever is longer is refused as well."""
+    """Return the least count from 1 to ``length`` that is refused; None where none is. Every greater count has to be
+    refused as well."""
     if not refused(length):
         return None
-    taken = 0  # the longest that is known to be taken
+    taken = 0  # the greatest count that is known to be taken
     while length - taken > 1:
         middle = (taken + length) // 2
         taken, length = (taken, middle) if refused(middle) else (middle, length)

@@ -1,8 +1,8 @@
-"""The commands that make one state of another: what differs, and no more.
+"""Make the commands that turn one state into another: what differs, and no more.
 
-Order matters to nft, which looks names up as it reads, and to the kernel, which counts references as it goes: chains
-and sets first, then elements (a changed one is deleted and added again), then rules, then what is not used any more.
-Nothing shows before the end of the transaction.
+Order matters to nft, which looks names up as it reads, and to the kernel, which counts references as it goes. Chains
+and sets come first, then elements (a changed one is deleted and added again), then rules; objects that are not used any
+more are deleted last. No packet meets any of it before the end of the transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from svcc.kernel.nft.transaction import Command, Writer
 
 
 def delta(live: NftState, wanted: NftState) -> Iterator[Command]:
-    """The commands of one transaction; for equal states, none."""
+    """Yield the commands of one transaction that turns ``live`` into ``wanted``; none for equal states."""
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old is not None and new is not None and not must_rebuild(old, new):
@@ -25,8 +25,8 @@ def delta(live: NftState, wanted: NftState) -> Iterator[Command]:
 
 
 def must_rebuild(old: Table, new: Table) -> bool:
-    """Whether there is a difference that the kernel does not take for what is there: a table's attributes, a chain's
-    hook (EEXIST), a set's declaration (EEXIST; a timeout is ignored).
+    """Whether a table differs in something that the kernel does not change in an existing object: a table's attributes,
+    a chain's hook (EEXIST), or a set's declaration (EEXIST; a timeout is ignored).
     """
     return (
         (old.name, old.attributes) != (new.name, new.attributes)
@@ -36,7 +36,8 @@ def must_rebuild(old: Table, new: Table) -> bool:
 
 
 def _replace(family: str, old: Table | None, new: Table | None) -> Iterator[Command]:
-    """The whole table. It is added before it is deleted, for the case that it is not there after all."""
+    """Yield the commands that delete the old table and make the new one. A table is added before it is deleted, in case
+    that it is not there any more."""
     for name in dict.fromkeys(table.name for table in (old, new) if table is not None):
         writer = Writer(family, name)
         yield writer.table("add")
@@ -72,7 +73,8 @@ def _change(write: Writer, old: Table, new: Table) -> Iterator[Command]:
 
 
 def _fill_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
-    """Empty all chains that change before any is filled again: no loop of jumps may show in between."""
+    """Yield the commands that give chains their new rules. All chains that change are emptied before any is filled
+    again: the kernel would refuse a loop of jumps between old and new rules."""
     changed = [name for name, chain in new.chains.items() if name in old.chains and old.chains[name] != chain]
     gone = [name for name in old.chains if name not in new.chains]
     for name in (*changed, *gone):
@@ -90,7 +92,8 @@ def _delete_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
 
 
 def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> Iterator[Command]:
-    """Delete the elements that go or change: the kernel changes neither a value nor a comment."""
+    """Yield the command that deletes elements that are gone or changed: the kernel changes neither the value nor the
+    comment of an element."""
     if old.elements == new.elements:
         return
     keys = sorted(key for key, element in old.elements.items() if new.elements.get(key) != element)
@@ -101,10 +104,10 @@ def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> 
 
 
 def _add_elements(write: Writer, name: str, old: NamedSet | None, new: NamedSet) -> Iterator[Command]:
-    there = {} if old is None else old.elements
-    if there == new.elements:
+    existing = {} if old is None else old.elements
+    if existing == new.elements:
         return
-    keys = [key for key, element in new.elements.items() if there.get(key) != element]
+    keys = [key for key, element in new.elements.items() if existing.get(key) != element]
     if keys:
         writer = ElementWriter(new.declaration, write.known)
         yield write.elements("add", name, keys, [writer.json(key, new.elements[key]) for key in keys])

@@ -1,6 +1,6 @@
-"""A state as text: the JSON document that makes it, with a line per command and a line per element.
+"""Print a state as the JSON document that makes it, with a line for each command and for each element.
 
-Lines begin with the comma, so that a new element, set or rule is a new line and changes no other one.
+Commas are at the beginning of lines, so that a new element, set or rule is a new line and changes no other line.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from svcc.kernel.nft.statements import VerdictMap, fields
 
 
 def document(state: NftState, name: str) -> str:
-    """The document that replaces our tables, whatever they hold, by those of the state (none: by nothing).
+    """Return the document that replaces our tables, whatever they hold, by those of the state. It only removes the
+    table of a family that has none in the state.
 
-    ``name``: of the tables, in all families. Sets and chains come in the order that they have in their tables.
+    ``name``: the name of the tables, in all families. Sets and chains have the order of their tables.
     """
     commands = [line for family in FAMILIES for line in _replace(family, name, again=family in state.tables)]
     for family in FAMILIES:
@@ -28,13 +29,14 @@ def document(state: NftState, name: str) -> str:
 
 
 def _replace(family: str, name: str, *, again: bool) -> Iterator[str]:
-    """Deleting needs the table to be there, and ``destroy`` needs Linux 6.3: so it is added first."""
+    """Yield the commands that replace a table by an empty one, or by none unless ``again``. A table that is to be
+    deleted has to exist, and ``destroy`` needs Linux 6.3: so it is added first."""
     for verb in ("add", "delete", "add")[: 3 if again else 2]:
         yield _command(verb, "table", {"family": family, "name": name})
 
 
 def _commands(family: str, table: Table) -> Iterator[str]:
-    """Each object after those that it names.
+    """Yield the commands that fill a table, each object after those that it names.
 
     nft 1.0.6 sends the elements of a map of ranges along with the map, wherever they stand: so maps of verdicts come
     after the chains that their elements lead to.

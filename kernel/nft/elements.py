@@ -1,6 +1,6 @@
-"""Elements of sets and maps: from JSON, as documents and listings have it, to canonical text and back.
+"""Turn elements of sets and maps from JSON, as documents and listings have it, into canonical text and back.
 
-``nft -n`` lists protocols as numbers, and documents name them: the text has the name, as nft prints it for people.
+``nft -n`` lists protocols as numbers, and documents name them. The text has the name, as nft prints it without ``-n``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ADDRESSES = ("ipv4_addr", "ipv6_addr")
 
 
 def read_elements(listed: Iterable[Json], types: tuple[str, ...], *, is_map: bool) -> dict[str, Element]:
-    """The elements of a set with keys of these types."""
+    """Return the elements of a set or map, by their keys. ``types``: the types of the key's parts."""
     quick = _QUICK.get(types)
     found: dict[str, Element] = {}
     for item in listed:
@@ -31,14 +31,15 @@ def read_elements(listed: Iterable[Json], types: tuple[str, ...], *, is_map: boo
             key, comment, extra = _unwrap(members(key["elem"]))
         try:
             text = quick(key) if quick else key_text(key, types)
-        except (KeyError, TypeError, ValueError):  # no plain values: a network, a range, or of no set of ours
+        except (KeyError, TypeError, ValueError):  # a network, a range, or a key of somebody else's form
             text = key_text(key, types)
         value = data if isinstance(data, str) and ":" not in data else value_text(data)
         found[text] = (value + extra, comment) if extra else (value, comment)
     return found
 
 
-# The keys that nearly all elements have are read by their form. ValueError, KeyError or TypeError: another key.
+# The forms of key that nearly all elements have are read by functions of their own, which is quicker. Errors of these
+# functions, where a key has another form: ValueError, KeyError, TypeError.
 
 
 def _frontend(key: Json) -> str:
@@ -80,7 +81,8 @@ def _protocol(part: Json) -> str:
 
 
 def _unwrap(element: Mapping[str, Json]) -> tuple[Json, str, str]:
-    """Key, comment, and what else svcc would not have given it (a counter, a timeout), in words."""
+    """Return the key and the comment of an element, and the names of further attributes, which svcc would not have
+    given it (a counter, a timeout)."""
     extra = "".join(f" {name}" for name in sorted(element.keys() - {"val", "comment"}))
     return element["val"], string(element.get("comment", "")), extra
 
@@ -89,10 +91,10 @@ def _unwrap(element: Mapping[str, Json]) -> tuple[Json, str, str]:
 
 
 def key_text(key: Json, types: tuple[str, ...]) -> str:
-    """A key of a set with these types, as nft prints it."""
+    """Return a key as nft prints it. ``types``: the types of its parts."""
     parts = items(key["concat"]) if isinstance(key, dict) and "concat" in key else [key]
     if len(parts) != len(types):
-        return json.dumps(key, sort_keys=True)  # of no set of ours: only to be told from others
+        return json.dumps(key, sort_keys=True)  # no set of ours has it: the text need only differ from others
     return " . ".join([_part_text(part, kind) for part, kind in zip(parts, types, strict=True)])
 
 
@@ -112,7 +114,7 @@ def _part_text(part: Json, kind: str) -> str:
 
 
 def value_text(data: Json) -> str:
-    """What a map has for a key: an address, a port, a verdict."""
+    """Return the value that a map has for a key, as nft prints it: an address, a port or a verdict; "" for None."""
     match data:
         case None:
             return ""
@@ -132,21 +134,23 @@ def value_text(data: Json) -> str:
 # ---- text to JSON
 
 
-#: Keys as they are written, by the types of their sets: ten maps may have the same ten thousand keys.
+#: Keys in JSON by their text, for each set's types. They are kept because ten maps may have the same ten thousand keys.
 KnownKeys: TypeAlias = dict[tuple[str, ...], dict[str, Json]]
 
 
 class ElementWriter:
-    """Writes the elements of a set with this declaration."""
+    """Writes the elements of a set or map as JSON."""
 
     def __init__(self, declaration: Declaration, known: KnownKeys | None = None) -> None:
-        """``known``: keys that were written before, also for other sets; written keys are never changed."""
+        """``declaration``: that of the set. ``known``: keys that were written before, also for other sets; nobody may
+        change a written key."""
         self._types = declaration.types
         self._data = declaration.data
         self._known = {} if known is None else known.setdefault(declaration.types, {})
 
     def json(self, key: str, element: Element, *, whole: bool = True) -> Json:
-        """For a command of libnftables-json(5); not ``whole``: without the comment, as for deleting it."""
+        """Return an element for a command of libnftables-json(5). ``whole``: whether with its comment, which a command
+        that deletes it must not have."""
         value, comment = element
         written = self.key(key)
         if whole and comment:
@@ -154,7 +158,7 @@ class ElementWriter:
         return written if self._data is None else [written, self.value(value)]
 
     def key(self, key: str) -> Json:
-        """A key as JSON for libnftables. The same object for the same key, so it must not be changed."""
+        """Return a key as JSON for libnftables. The same key gives the same object, so nobody may change it."""
         written = self._known.get(key)
         if written is None:
             written = self._known[key] = self._key(key)
@@ -165,7 +169,7 @@ class ElementWriter:
         return parts[0] if len(parts) == 1 else {"concat": parts}
 
     def value(self, value: str) -> Json:
-        """Without what an element may have besides, which nft 1.0.6 could not be given."""
+        """Return a value as JSON, without further attributes of its element, which nft 1.0.6 could not read."""
         word, _, more = value.partition(" ")
         if self._data == VERDICT:
             return {word: {"target": more.partition(" ")[0]} if word in ("goto", "jump") else None}
@@ -173,13 +177,13 @@ class ElementWriter:
 
 
 class ElementPrinter:
-    """Prints the elements of sets as JSON text, a line each. Many maps have the same keys: each is written once."""
+    """Prints the elements of sets as lines of JSON text. Each key is written once, as many maps have the same keys."""
 
     def __init__(self) -> None:
         self._keys: dict[tuple[str, ...], dict[str, str]] = {}
 
     def lines(self, declaration: Declaration, elements: Mapping[str, Element]) -> Iterable[str]:
-        """The elements as lines of JSON, in their order, without commas between them."""
+        """Return the elements as lines of JSON, in their order, without commas between them."""
         write = _key_lines(declaration.types)
         if declaration.data is None:
             keys: Iterable[str] = [write(key) for key in elements]
@@ -207,7 +211,8 @@ def _commented(key: str, comment: str) -> str:
 
 
 def _key_lines(types: tuple[str, ...]) -> Callable[[str], str]:
-    """What writes the keys of such types. Errors: ValueError, of a key that has other parts."""
+    """Return the function that writes keys of these types as JSON text. Errors of the function: ValueError, where a key
+    has another number of parts."""
     if len(types) == 1:
         return lambda key: _part_line(key, types[0])
     plain = _PLAIN_KEYS.get(types)
@@ -222,7 +227,7 @@ def _key_lines(types: tuple[str, ...]) -> Callable[[str], str]:
     return line
 
 
-#: The keys that nearly all elements have, as long as they are plain.
+#: Functions that write the forms of key that nearly all elements have, where no part is a network or a range.
 _PLAIN_KEYS: Mapping[tuple[str, ...], Callable[..., str]] = {
     **{
         (address, "inet_proto", "inet_service"): lambda address, protocol, port: (

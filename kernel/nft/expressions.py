@@ -1,7 +1,7 @@
-"""What a rule reads and compares: the expressions of libnftables-json(5) that svcc's rules are made of.
+"""The expressions of libnftables-json(5) that svcc's rules are made of: the values that a rule reads and compares.
 
-Each has ``json()``, its form in the JSON syntax. Only what nft 1.0.6 reads correctly is here: no ``typeof``, no
-concatenation that holds a ``numgen``, no concatenated map data. One expression has one form: :func:`numbers` and
+``json()`` gives an expression in the JSON syntax. Only what nft 1.0.6 reads correctly is here: no ``typeof``, no
+concatenation that holds a ``numgen``, no concatenated map data. Each value has a single form: :func:`numbers` and
 :func:`network` give a :class:`Word` for a range of one number and a network of one address.
 """
 
@@ -15,17 +15,17 @@ from svcc.kernel.json_values import Json
 
 
 class Expression(Protocol):
-    """Anything that stands for a value."""
+    """An expression, which stands for a value."""
 
     def __hash__(self) -> int: ...
 
     def json(self) -> Json:
-        """The expression as libnftables-json(5) has it."""
+        """Return the expression in the form of libnftables-json(5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A number, or a word that nft knows where it stands ("tcp", "new", "local")."""
+    """A number, or a word that nft knows in its place ("tcp", "new", "local")."""
 
     value: str | int
 
@@ -44,7 +44,7 @@ class Network:
 
 
 def network(of: IPv4Network | IPv6Network) -> Network | Word:
-    """A network, or its only address."""
+    """Return the expression for a network; for a network of one address, that address."""
     return Word(str(of.network_address)) if of.prefixlen == of.max_prefixlen else Network(of)
 
 
@@ -60,7 +60,7 @@ class Range:
 
 
 def numbers(first: int, last: int) -> Range | Word:
-    """The numbers from ``first`` to ``last``, or the only one."""
+    """Return the expression for the numbers from ``first`` to ``last``; where these are the same, that number."""
     return Word(first) if first == last else Range(first, last)
 
 
@@ -117,10 +117,9 @@ class Conntrack:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What the packet's connection was opened to: "ip daddr", "ip6 daddr", or "proto-dst", the port, which needs a
-    match of the protocol before it."""
+    """The original destination of the packet's connection, before any translation."""
 
-    key: str
+    key: str  # "ip daddr", "ip6 daddr", or "proto-dst" for the port, which needs a match of the protocol before it
 
     def json(self) -> Json:
         return {"ct": {"key": self.key, "dir": "original"}}
@@ -128,7 +127,7 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class DestinationType:
-    """What the routing table says of the destination ("local", "unicast", "broadcast", …)."""
+    """The type that the routing table has for the packet's destination ("local", "unicast", "broadcast", …)."""
 
     def json(self) -> Json:
         return {"fib": {"result": "type", "flags": ["daddr"]}}
@@ -146,7 +145,7 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """The bits of ``left`` that ``right`` has, too."""
+    """The bits that both ``left`` and ``right`` have."""
 
     left: Expression
     right: Expression
@@ -157,7 +156,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """The bits that either has."""
+    """The bits that ``left``, ``right`` or both have."""
 
     left: Expression
     right: Expression
@@ -168,7 +167,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Numgen:
-    """A number below ``modulus``: at random, or ("inc") one more than the rule's last."""
+    """A number below ``modulus``. ``mode``: "random", or "inc" for one more than the rule's last number."""
 
     mode: str
     modulus: int
@@ -179,7 +178,8 @@ class Numgen:
 
 @dataclass(frozen=True, slots=True)
 class Jhash:
-    """A number below ``modulus``, always the same for the same value. Without a seed the kernel takes a random one."""
+    """A number below ``modulus``, a hash of a value. The ``seed`` is always given, as the kernel would take a random
+    one."""
 
     value: Expression
     modulus: int
@@ -191,7 +191,7 @@ class Jhash:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What a named map has for a key. A key that is not there ends the rule without effect."""
+    """The value that a named map has for a key. A rule has no effect where the map lacks the key."""
 
     key: Expression
     map: Named

@@ -1,7 +1,7 @@
-"""The kernel's own number for the state of nf_tables in a network namespace.
+"""The kernel's generation number of nf_tables in a network namespace, which tells whether anything changed.
 
-Every change by anybody moves it, iptables' nft variant among them. Listings, timeouts and elements that the path of a
-packet adds do not (``nf_tables_commit`` in net/netfilter/nf_tables_api.c; NFT_MSG_GETGEN in nf_tables.h). To ask takes
+Every change by anybody increases it, also one by iptables' nft variant. Listings, timeouts and elements that packets
+add do not (``nf_tables_commit`` in net/netfilter/nf_tables_api.c; NFT_MSG_GETGEN in nf_tables.h). To read it takes
 microseconds, where a listing of ten thousand services takes seconds.
 """
 
@@ -15,11 +15,14 @@ from svcc.kernel.boot import boot_id
 from svcc.kernel.nft import netlink
 from svcc.kernel.steps import StepError
 
-#: A number that no other namespace has until the machine starts anew (asm-generic/socket.h, since Linux 5.14).
+#: The socket option that gives a number which no other namespace has until the machine starts again
+#: (asm-generic/socket.h, since Linux 5.14).
 _SO_NETNS_COOKIE = 71
 
 
 class _Taken(threading.local):
+    """How many transactions each thread has had carried out."""
+
     transactions = 0
 
 
@@ -27,19 +30,19 @@ _taken = _Taken()
 
 
 def count(transactions: int) -> None:
-    """Note that the calling thread has had so many transactions carried out, through whichever tool."""
+    """Count transactions that the calling thread has had carried out, by whichever tool."""
     _taken.transactions += transactions
 
 
 def transactions() -> int:
-    """How many it has had carried out."""
+    """Return how many transactions the calling thread has had carried out."""
     return _taken.transactions
 
 
 def mark() -> str:
-    """What only this state of the calling thread's namespace is called: start of the machine, namespace, generation.
+    """Return a text that only this state of the calling thread's namespace has: boot ID, namespace and generation.
 
-    "": this kernel cannot say.
+    Return "" where the kernel cannot tell them.
     """
     try:
         with netlink.kernel() as kernel:
@@ -50,6 +53,6 @@ def mark() -> str:
 
 
 def later(mark: str, transactions: int) -> str:
-    """The mark after so many more transactions: each is one generation."""
+    """Return the mark after so many more transactions, each of which makes one generation."""
     place, _, number = mark.rpartition(" ")
     return f"{place} {(int(number) + transactions) & 0xFFFFFFFF}"

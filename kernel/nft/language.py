@@ -1,8 +1,9 @@
-"""A state in nft's own language, for reading and for ``nft -f``: it makes the same tables as the JSON document.
+"""Print a state in nft's own language, for people and for ``nft -f``. The text makes the same tables as the JSON
+document.
 
-One form for each object, a line for each rule and each element, so that a new one is a new line. nft(8) is the
-reference. What nft itself lists is not this form: 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, and do not read it;
-spaces around the colon help.
+Each object has a single form, and each rule and element has a line, so that a new one is a new line. nft(8) is the
+reference. nft's own listings have another form: 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, which they cannot read;
+they can with spaces around the colon.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from svcc.kernel.nft import expressions as ex
 from svcc.kernel.nft import statements as st
 from svcc.kernel.nft.state import FAMILIES, VERDICT, Chain, Declaration, Element, NamedSet, NftState, Table
 
-#: The first line, with which a file of it can be executed.
+#: The first line of a text, by which its file can be executed.
 SHEBANG = "#!/usr/sbin/nft -f\n"
 
-#: Labels by the types and the key of an element: those that verdict maps have as comments.
+#: The labels of frontends, which verdict maps have as comments, by the types and the key of their elements.
 Labels = Mapping[tuple[tuple[str, ...], str], str]
 
 
 def in_language(state: NftState, name: str) -> str:
-    """The text that replaces our tables, whatever they hold, by those of the state (none: by nothing).
+    """Return the text that replaces our tables, whatever they hold, by those of the state. It only removes the table of
+    a family that has none in the state.
 
-    ``name``: of the tables, in all families. An element without a comment of its own has the label of its frontend
-    behind it, where it has one.
+    ``name``: the name of the tables, in all families. An element without a comment has the label of its frontend behind
+    it, where there is one.
     """
     lines = [line for family in FAMILIES for line in _replaced(family, name)]
     for family in FAMILIES:
@@ -35,7 +37,8 @@ def in_language(state: NftState, name: str) -> str:
 
 
 def _replaced(family: str, name: str) -> Iterator[str]:
-    """Deleting needs the table to be there, and ``destroy`` needs Linux 6.3: so it is added first."""
+    """Yield the commands that remove a table. A table that is to be deleted has to exist, and ``destroy`` needs Linux
+    6.3: so it is added first."""
     yield f"add table {family} {name}"
     yield f"delete table {family} {name}"
 
@@ -91,8 +94,8 @@ def _declaration(declared: Declaration) -> Iterator[str]:
 
 def _element(key: str, element: Element) -> str:
     value, comment = element
-    said = f' comment "{comment}"' if comment else ""
-    return f"{key}{said} : {value}" if value else f"{key}{said}"
+    words = f' comment "{comment}"' if comment else ""
+    return f"{key}{words} : {value}" if value else f"{key}{words}"
 
 
 def _label(label: str, element: Element) -> str:
@@ -114,19 +117,20 @@ def _chain(name: str, chain: Chain) -> Iterator[str]:
 
 @singledispatch
 def statement_text(made: st.Statement) -> str:
-    """A statement. Errors: NotImplementedError: it is none that svcc makes."""
+    """Return the text of a statement. Errors: NotImplementedError where svcc makes no such statement."""
     raise NotImplementedError(type(made).__name__)
 
 
 @statement_text.register
 def _match(made: st.Match) -> str:
-    """Without an operator a comparison is for equality, and of the connection for a flag that it has."""
+    """Return the text of a match. Without an operator nft compares for equality; for a property of the connection, it
+    tests whether a flag is set."""
     left, right = expression_text(made.left), expression_text(made.right)
     if isinstance(made.left, ex.And) and isinstance(made.right, ex.Word):
         right = _bits(made.right)
     plain = "in" if isinstance(made.left, ex.Conntrack) else "=="
-    said = isinstance(made.left, ex.And | ex.Numgen) or made.op != plain
-    return f"{left} {made.op} {right}" if said else f"{left} {right}"
+    explicit = isinstance(made.left, ex.And | ex.Numgen) or made.op != plain
+    return f"{left} {made.op} {right}" if explicit else f"{left} {right}"
 
 
 @statement_text.register
@@ -188,14 +192,14 @@ def _reject(made: st.Reject) -> str:
 
 
 def _bits(word: ex.Expression) -> str:
-    """Numbers that are bits, as nft prints them."""
+    """Return the text of an expression, with a number in hexadecimal, as nft prints bits."""
     value = word.value if isinstance(word, ex.Word) else None
     return f"{value:#x}" if isinstance(value, int) and value else expression_text(word)
 
 
 @singledispatch
 def expression_text(made: ex.Expression) -> str:
-    """An expression. Errors: NotImplementedError: it is none that svcc makes."""
+    """Return the text of an expression. Errors: NotImplementedError where svcc makes no such expression."""
     raise NotImplementedError(type(made).__name__)
 
 

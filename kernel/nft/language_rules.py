@@ -1,4 +1,4 @@
-"""Rules out of nft's own language: what :mod:`svcc.kernel.nft.language` prints, and nothing else."""
+"""Parse rules in nft's own language: those that :mod:`svcc.kernel.nft.language` prints, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADERS = ("ip", "ip6", "tcp", "udp", "sctp", "th")
 
 
 def rule(line: str) -> st.Rule:
-    """The statements of a line. Errors: NotRead."""
+    """Return the statements of a line. Errors: NotRead."""
     tokens = _Tokens(line)
     found: list[st.Statement] = []
     while tokens.next is not None:
@@ -38,24 +38,24 @@ class _Tokens:
         return self._left[-1] if self._left else None
 
     def ahead(self, *words: str) -> bool:
-        """Whether these come next."""
+        """Whether these words come next."""
         return self._left[::-1][: len(words)] == [*words]
 
     def take(self) -> str:
-        """Errors: NotRead, at the end of the line."""
+        """Take the next word, and return it. Errors: NotRead, at the end of the line."""
         if not self._left:
             raise NotRead("the rule ends too early")
         return self._left.pop()
 
     def expect(self, *words: str) -> None:
-        """Errors: NotRead, where something else comes."""
+        """Take these words. Errors: NotRead, where something else comes."""
         for word in words:
             found = self._left.pop() if self._left else "the end of the line"
             if found != word:
                 raise NotRead(f"`{word}` comes here, not `{found[:40]}`")
 
     def took(self, word: str) -> bool:
-        """Take it, if it comes."""
+        """Take a word if it comes next, and return whether it did."""
         if self.next != word:
             return False
         self._left.pop()
@@ -111,7 +111,7 @@ def _dnat(tokens: _Tokens) -> st.Statement:
 
 
 def _looked_up(tokens: _Tokens) -> ex.Expression:
-    """A value itself, or what a map has for it."""
+    """Return a value, or the lookup of one in a map."""
     if tokens.next is not None and _NUMBER.fullmatch(tokens.next):
         return _operand(tokens)
     key = _expression(tokens)
@@ -156,7 +156,7 @@ _STATEMENTS: dict[str | None, Callable[[_Tokens], st.Statement]] = {
 
 
 def _expression(tokens: _Tokens) -> ex.Expression:
-    """A value that is read from the packet, or made of one."""
+    """Return an expression that is read from the packet, or computed from such ones."""
     parts = [_masked(tokens)]
     while tokens.took("."):
         parts.append(_masked(tokens))
@@ -202,7 +202,7 @@ def _original(tokens: _Tokens) -> ex.Expression:
 
 
 def _operand(tokens: _Tokens) -> ex.Expression:
-    """A value to compare with: a word, a number, a network, a set."""
+    """Return a value to compare with: a word, a number, a network or a set."""
     if tokens.took("{"):
         found: list[ex.Expression] = []
         while not found or tokens.took(","):

@@ -1,7 +1,7 @@
-"""What nft asks and tells the kernel, without its library (linux/netfilter/nf_tables.h).
+"""Speak to nf_tables in the kernel without nft's library (linux/netfilter/nf_tables.h).
 
-The end of a table (DELTABLE), before which the library reads all sets of everybody's. Whether there is a table
-(GETTABLE), without a process for it. And the generation (GETGEN), which no tool shows.
+svcc deletes a table so (DELTABLE) where the library cannot, as that reads everybody's sets first. It asks whether a
+table exists (GETTABLE), without a process for that. And it reads the generation number (GETGEN), which no tool shows.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _TABLE = 1
 
 
 def delete_table(family: str, name: str) -> None:
-    """End a table with all that is in it, if it is there. Errors: StepError."""
+    """Delete a table with all that is in it, if it exists. Errors: StepError."""
     place = struct.pack("=BBH", _FAMILIES[family], 0, 0) + _text(_TABLE, name)
-    ends = struct.pack("=BBH", socket.AF_UNSPEC, 0, socket.htons(10))  # the subsystem whose batch it is
+    ends = struct.pack("=BBH", socket.AF_UNSPEC, 0, socket.htons(10))  # NFNL_SUBSYS_NFTABLES: the batch is for it
     batch = (
         _message(_BATCH_BEGIN, _REQUEST, 0, ends)
         + _message(_DELETE_TABLE, _REQUEST | _ACK, 1, place)
@@ -42,8 +42,8 @@ def delete_table(family: str, name: str) -> None:
 
 
 def lacks(family: str, *names: str) -> bool:
-    """Whether the kernel says that there is none of these tables. Where it says anything else, somebody who can tell
-    what it means has to ask: a tool."""
+    """Whether the kernel says that none of these tables exists. False also where it gives another error: then nft has
+    to be called, which can say what it means."""
     try:
         with kernel() as opened:
             return all(_error_of_table(opened, family, name) == errno.ENOENT for name in names)
@@ -52,14 +52,15 @@ def lacks(family: str, *names: str) -> bool:
 
 
 def _error_of_table(kernel: socket.socket, family: str, name: str) -> int:
-    """The errno for a table that is asked for; 0: there it is. Errors: OSError, StepError."""
+    """Return the errno that the kernel gives when asked for a table; 0 where the table exists. Errors: OSError,
+    StepError."""
     kernel.send(_message(_GET_TABLE, _REQUEST, 0, struct.pack("=BBH", _FAMILIES[family], 0, 0) + _text(_TABLE, name)))
     data = _received(kernel)
     return -struct.unpack_from("=i", data, 16)[0] if struct.unpack_from("=H", data, 4)[0] == _ERROR else 0
 
 
 def generation(kernel: socket.socket) -> int:
-    """See :mod:`svcc.kernel.nft.generation`. Errors: StepError."""
+    """Return the generation number; see :mod:`svcc.kernel.nft.generation`. Errors: OSError, StepError."""
     kernel.send(_message(_GET_GENERATION, _REQUEST, 0, struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)))
     data = _received(kernel)
     if struct.unpack_from("=H", data, 4)[0] == _ERROR:
@@ -68,7 +69,7 @@ def generation(kernel: socket.socket) -> int:
 
 
 def kernel() -> socket.socket:
-    """To be asked by the calling thread's namespace. Errors: OSError, where it has no netfilter."""
+    """Return a socket to netfilter in the calling thread's namespace. Errors: OSError, where the kernel has none."""
     opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
     opened.settimeout(10)
     return opened

@@ -1,4 +1,4 @@
-"""From JSON to the expressions and statements that svcc's rules are made of, and to no others."""
+"""Parse JSON into the expressions and statements that svcc's rules are made of, and into no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from svcc.kernel.nft import statements as st
 
 
 class NotRead(Exception):
-    """Not what is printed of an object of ours; the message says what is wrong."""
+    """The input is not what svcc prints for an object; the message says what is wrong."""
 
 
 class _Printed(Protocol):
@@ -24,12 +24,12 @@ _Made = TypeVar("_Made", bound=_Printed)
 
 
 def same(one: Json, other: Json) -> bool:
-    """The same JSON value, whatever the order of keys; `true` is not 1."""
+    """Whether two JSON values are the same, whatever the order of their keys; ``true`` is not 1."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def expression(value: Json) -> ex.Expression:
-    """What is printed as ``value``. Errors: NotRead."""
+    """Return the expression that is printed as ``value``. Errors: NotRead."""
     if isinstance(value, str):
         return ex.Named(value[1:]) if value.startswith("@") else ex.Word(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -38,7 +38,7 @@ def expression(value: Json) -> ex.Expression:
 
 
 def statement(value: Json) -> st.Statement:
-    """What is printed as ``value``. Errors: NotRead."""
+    """Return the statement that is printed as ``value``. Errors: NotRead."""
     return _checked(_STATEMENTS, value)
 
 

@@ -1,4 +1,4 @@
-"""From JSON to a state: the document of an artifact, and what ``nft -n -j list table`` prints."""
+"""Read a state from JSON: from the document of an artifact, or from what ``nft -n -j list table`` prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LISTED_ONLY = ("metainfo",)
 
 
 class _Builder:
-    """A table, object by object."""
+    """Collects the objects of a table, and makes the table of them."""
 
     def __init__(self, fields: Mapping[str, Json]) -> None:
         self._name = string(fields["name"])
@@ -55,7 +55,10 @@ class _Builder:
 
 
 def read_listing(text: str) -> Table:
-    """The table that a listing shows, of any release from 1.0.6 to 1.1.7."""
+    """Return the table that a listing of nft shows. Releases 1.0.6 to 1.1.7 give equal tables.
+
+    Errors: AssertionError, LookupError, TypeError, ValueError, where the text is no such listing.
+    """
     with _uncollected():
         return _listed(text)
 
@@ -74,9 +77,10 @@ def _listed(text: str) -> Table:
 
 
 def read_document(text: str, name: str | None = None) -> NftState:
-    """What a document of the nft target makes of tables of that ``name``; None: whatever their name is.
+    """Return the state that a document of the nft target makes. ``name``: the name that its tables must have; None:
+    any.
 
-    Errors: ValueError, with the line, where it is not such a document.
+    Errors: ValueError, with the line, where the text is no such document.
     """
     if not text.strip():
         return NftState()
@@ -96,7 +100,7 @@ def _obeyed(text: str, name: str | None) -> NftState:
 
 
 def _commands(text: str) -> Sequence[Json]:
-    """Errors: ValueError."""
+    """Return the commands of a document. Errors: ValueError, with the line."""
     try:
         return items(members(parsed(text))["nftables"])
     except json.JSONDecodeError as error:
@@ -124,16 +128,17 @@ def _obey(builders: dict[str, _Builder], command: Json, name: str | None) -> Non
 
 
 def _line(text: str, number: int) -> int:
-    """The line of a command: each begins one, after a comma but for the first."""
+    """Return the number of a command's line. Each command begins a line; all but the first follow a comma there."""
     starts = [i for i, line in enumerate(text.splitlines(), 1) if line.startswith(("  {", ", {"))]
     return starts[number] if number < len(starts) else 1
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without looking for garbage: a hundred thousand new lists would make that most of the time that JSON takes.
+    """Switch Python's garbage collector off for the ``with`` block: with a hundred thousand new lists it would take
+    most of the time of parsing JSON.
 
-    What is made inside is to be gone at its end, but for the result.
+    All objects made in the block, except the result, should be gone at its end.
     """
     was = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""A state as JSON, to be written down and read again."""
+"""Turn a state into JSON's types and back, for records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from svcc.kernel.nft.statements import fields
 
 
 def dump(state: NftState) -> Json:
-    """The state in JSON's own types."""
+    """Return the state in JSON's own types."""
     return {family: _dumped(table) for family, table in state.tables.items()}
 
 
@@ -20,7 +20,7 @@ def _dumped(table: Table) -> Json:
 
 
 def load(data: object) -> NftState:
-    """What :func:`dump` made. Errors: LookupError, TypeError, ValueError, AttributeError."""
+    """Return the state that :func:`dump` was given. Errors: LookupError, TypeError, ValueError, AttributeError."""
     return NftState({family: _table(dumped) for family, dumped in members(data).items()})
 
 

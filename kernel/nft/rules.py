@@ -1,15 +1,16 @@
-"""Rules and declarations out of JSON: what our documents say and what the releases of nft list is the same here.
+"""Read rules and declarations from JSON, from our documents and from listings of all releases of nft alike.
 
-The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, with ``-n``, list it otherwise thus:
+All get the form that our documents have, which loads everywhere. nft 1.0.6 to 1.1.7, with ``-n``, list them in other
+forms:
 
 - numbers for words (``ct state in 8``), and ``numgen``, ``jhash`` with an offset that is 0;
 - ``ct status & dnat == 0`` as ``ct status ! dnat``, ``tcp flags & 6 == 0`` as ``tcp flags ! [2, 4]``;
-- ``meta mark & 0x80000000 == 0x80000000``, whose mask is a prefix, as one: ``meta mark 0x80000000/1``;
-- addresses that ``snat`` takes, from a network's first to its last, as a network;
+- ``meta mark & 0x80000000 == 0x80000000``, whose mask is a prefix, as a prefix: ``meta mark 0x80000000/1``;
+- the addresses of ``snat``, where they go from the first of a network to its last, as a network;
 - a single flag as a word (1.0.6, 1.1.3) or as a list of one (1.1.7);
-- the elements of an anonymous set in an order of their own;
-- no ``meta l4proto tcp`` before ``reject with tcp reset`` or ``tcp dport``. In the kernel it is there in either case:
-  nft adds it where it lacks, and leaves it out when it lists. It is put in again here before a reset.
+- the elements of an anonymous set in another order;
+- no ``meta l4proto tcp`` before ``reject with tcp reset`` or ``tcp dport``. The kernel has it in any case: nft adds it
+  where a rule lacks it, and leaves it out in listings. Here it is put in again before a reset.
 
 The counts of ``counter`` and ``quota`` statements change by themselves, and are left out.
 """
@@ -28,20 +29,21 @@ from svcc.kernel.nft.parsing import NotRead, statement
 from svcc.kernel.nft.state import Chain, Declaration, Hook, text
 from svcc.kernel.nft.statements import Comment, Foreign, Match, Reject, Rule, Statement
 
-#: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
+#: The words in our rules for numbers, by the expression that they are compared with
+#: (linux/netfilter/nf_conntrack_common.h, linux/rtnetlink.h).
 _WORDS: Mapping[str, Mapping[int, str]] = {
     '{"ct": {"key": "state"}}': {1: "invalid", 8: "new"},
     '{"ct": {"key": "status"}}': {32: "dnat"},
     '{"fib": {"flags": ["daddr"], "result": "type"}}': {2: "local"},
     '{"meta": {"key": "l4proto"}}': PROTOCOLS,
 }
-#: Codes of ICMP (RFC 792) and ICMPv6 (RFC 4443) that our rules answer with.
+#: The words for the codes of ICMP (RFC 792) and ICMPv6 (RFC 4443) that our rules reject with.
 _CODES: Mapping[str, Mapping[int, str]] = {"icmp": {3: "port-unreachable"}, "icmpv6": {4: "port-unreachable"}}
 
 _ALL_BITS = 0xFFFF_FFFF  # of a mark
 
-#: What makes an object what it is, besides what svcc gives it. All else that a listing has, handles and counts, is for
-#: reading.
+#: Fields that svcc gives to no object, and that make an object another one where somebody gave it them. All other
+#: fields of a listing, handles and counts, say nothing about that.
 _CHAIN = ("dev", "comment")
 _HOOK = ("type", "hook", "prio", "policy")
 _SET = ("timeout", "gc-interval", "policy", "auto-merge", "stmt", "comment")
@@ -51,7 +53,7 @@ _RESET = Reject("tcp reset")
 
 
 def rule(given: Json) -> Rule:
-    """A rule out of its ``expr``, and the comment that somebody may have given it."""
+    """Return a rule: the statements of its ``expr``, and the comment that somebody may have given it."""
     fields = members(given)
     comment = [Comment(string(fields["comment"]))] if "comment" in fields else []
     return (*_with_protocol(items(fields["expr"])), *comment)
@@ -68,7 +70,7 @@ def _with_protocol(statements: Iterable[Json]) -> Iterator[Statement]:
 
 @lru_cache(maxsize=4096)
 def _statement(listed: str) -> Statement:
-    """Out of JSON text: rules consist of few different ones."""
+    """Return the statement of a JSON text. Results are kept, because rules are made of few different statements."""
     canonical = _canonical(parsed(listed))
     try:
         return statement(canonical)
@@ -77,7 +79,7 @@ def _statement(listed: str) -> Statement:
 
 
 def chain(given: Json, rules: Iterable[Rule]) -> Chain:
-    """A chain out of its declaration."""
+    """Return a chain from its declaration and its rules."""
     fields = members(given)
     match fields:
         case {"type": str(type), "hook": str(name), "prio": int(priority)}:
@@ -87,13 +89,14 @@ def chain(given: Json, rules: Iterable[Rule]) -> Chain:
 
 
 def table_text(fields: Mapping[str, Json]) -> str:
-    """A table's flags and comment. nft 1.0.6 lists its flag ``dormant`` as ``ipv4_addr``, of the same number."""
+    """Return a table's flags and comment, as JSON text. nft 1.0.6 lists the flag ``dormant`` as ``ipv4_addr``, which
+    has the same number."""
     flags = ["dormant" if flag == "ipv4_addr" else flag for flag in listed(fields.get("flags"))]
     return _kept({**fields, "flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else []))) or "{}"
 
 
 def declaration(given: Json) -> Declaration:
-    """What a set or map is."""
+    """Return the declaration of a set or map."""
     fields = members(given)
     flags = {string(flag) for flag in listed(fields.get("flags")) if flag != "dynamic"}
     data = fields.get("map")
@@ -110,7 +113,7 @@ def declaration(given: Json) -> Declaration:
 
 
 def types_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
-    """The types of a key's parts."""
+    """Return the types of the parts of a set's keys."""
     types = fields.get("type", ())
     return (types,) if isinstance(types, str) else tuple(map(str, items(types)))
 
@@ -121,7 +124,7 @@ def _kept(fields: Mapping[str, Json], names: Iterable[str]) -> str:
 
 
 def listed(flags: Json) -> list[Json]:
-    """Flags as a list, whichever way they are given."""
+    """Return flags as a list, whether they are given as a list, as a word or not at all."""
     return flags if isinstance(flags, list) else [] if flags is None else [flags]
 
 
@@ -161,7 +164,8 @@ def _nat(fields: Json) -> Json:
 
 
 def _snat(given: Json) -> Json:
-    """A range that is a network is listed as one."""
+    """Return the fields of an snat statement, with a range for its addresses: nft lists a range that is a network as a
+    network."""
     fields = _nat(given)
     match fields:
         case {"addr": {"prefix": {"addr": str(addr), "len": int(length)}}}:
@@ -185,12 +189,13 @@ def _anonymous(members: Json) -> Json:
     return sorted(members, key=_by_number) if isinstance(members, list) else members
 
 
-#: Of protocols that an anonymous set of ours has (protocols(5)).
+#: The numbers of the protocols in our anonymous sets (protocols(5)).
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
 def _by_number(member: Json) -> tuple[int, str]:
-    """Numbers, ranges and protocols by value: the order that our documents have, and in which the kernel lists them."""
+    """Return the sort key of a set's member, by which numbers, ranges and protocols are sorted by value. Our documents
+    have that order, and the kernel lists them in it."""
     key = member[0] if isinstance(member, list) and member else member
     first = items(key["range"])[0] if isinstance(key, dict) and "range" in key else key
     first = _PROTOCOLS.get(first, first) if isinstance(first, str) else first

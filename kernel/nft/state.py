@@ -1,8 +1,8 @@
-"""What our two tables hold, as objects: the nft target makes them, and a document or a listing is read into the same.
+"""Our tables as objects. The nft target makes them, and documents and listings are read into the same objects.
 
-An element's key and value are written as nft prints them (``198.19.10.0 . tcp . 80``, ``goto spread-2-8080``): short
-strings, quick to compare, of which there are a hundred thousand. Sets and chains are few. Where somebody has put more
-into our tables than svcc would, that is kept as JSON with sorted keys, so that it is seen, and can be put back.
+An element's key and value are text as nft prints it (``198.19.10.0 . tcp . 80``, ``goto spread-2-8080``): short strings
+are quick to compare, and there may be a hundred thousand. Sets and chains are few. Things that somebody else put into
+our tables are kept as JSON with sorted keys, so that they are noticed, and can be put back.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from svcc.kernel.nft.statements import Rule
 #: The families of our tables, in the order in which they are changed.
 FAMILIES = ("ip", "ip6")
 
-#: (value, comment); each is "" where there is none.
+#: The value and the comment of an element; each is "" where there is none.
 Element = tuple[str, str]
 
-#: What a map of verdicts has as its data.
+#: The type of the data of a verdict map.
 VERDICT = "verdict"
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a set is, or a map where ``data`` gives the type of what it maps to."""
+    """The declaration of a set, or of a map."""
 
     types: tuple[str, ...]  # of the key's parts: "ipv4_addr", "inet_proto", "inet_service", …
-    data: str | None = None  # a type, or "verdict"
-    interval: bool = False  # elements may be networks and ranges
-    timeout: bool = False  # elements leave after a while; rules put them in
-    size: int | None = None  # of elements, at most
-    more: str = ""  # JSON of what svcc does not declare
+    data: str | None = None  # the type of a map's values, or "verdict"; None: it is a set
+    interval: bool = False  # whether elements may be networks and ranges
+    timeout: bool = False  # whether rules add elements, which leave after a while
+    size: int | None = None  # how many elements it can hold
+    more: str = ""  # JSON of what svcc would not declare
 
     @property
     def kind(self) -> str:
@@ -42,11 +42,11 @@ class Declaration:
 
     @property
     def dynamic(self) -> bool:
-        """Whether rules put elements in, and time takes them out: they are no part of the state."""
+        """Whether rules add the elements, which leave after a while. Such elements are no part of the state."""
         return self.timeout or '"timeout"' in self.more
 
     def fields(self) -> dict[str, Json]:
-        """Its fields in libnftables-json(5), in the order in which they are printed."""
+        """Return the fields of the declaration in libnftables-json(5), in the order in which they are printed."""
         fields: dict[str, Json] = {"type": self.types[0] if len(self.types) == 1 else list(self.types)}
         if self.data is not None:
             fields["map"] = self.data
@@ -75,13 +75,14 @@ class NamedSet:
 
     @property
     def dynamic(self) -> bool:
-        """Whether packets put its elements in, so that these are no part of the state."""
+        """Whether rules add its elements, so that these are no part of the state."""
         return self.declaration.dynamic
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where the kernel calls a base chain. Priorities are numbers: nft 1.0.6 drops the hook over a name."""
+    """The place at which the kernel calls a base chain. The priority is a number: nft 1.0.6 makes a chain without a
+    hook where it is a name."""
 
     type: str  # "nat" or "filter"
     hook: str  # "prerouting", "input", "output" or "postrouting"
@@ -91,14 +92,15 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain, and for a base chain where the kernel calls it."""
+    """A chain with its rules."""
 
     rules: tuple[Rule, ...]
-    hook: Hook | None = None  # of a base chain
-    more: str = ""  # JSON of what svcc does not give a chain
+    hook: Hook | None = None  # None: it is no base chain
+    more: str = ""  # JSON of what svcc would not give a chain
 
     def fields(self) -> dict[str, Json]:
-        """Its fields in libnftables-json(5) besides name and rules, in the order in which they are printed."""
+        """Return the chain's fields in libnftables-json(5) besides name and rules, in the order in which they are
+        printed."""
         fields: dict[str, Json] = {}
         if self.hook is not None:
             hook = self.hook
@@ -107,33 +109,33 @@ class Chain:
 
     @property
     def is_base(self) -> bool:
-        """Whether packets come to it by themselves."""
+        """Whether the kernel itself calls the chain, at a hook."""
         return "hook" in self.fields()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of one family, by the names of what is in it."""
+    """A table of one family, with its sets and chains by their names."""
 
     name: str
-    attributes: str = "{}"  # JSON of its flags and comment: ours have none
+    attributes: str = "{}"  # JSON of its flags and comment; our tables have none
     sets: Mapping[str, NamedSet] = field(default_factory=dict)
     chains: Mapping[str, Chain] = field(default_factory=dict)
-    others: tuple[tuple[str, str], ...] = ()  # kind and name of what svcc never makes: counters, flowtables, …
+    others: tuple[tuple[str, str], ...] = ()  # kind and name of objects that svcc never makes: counters, flowtables, …
 
 
 @dataclass(frozen=True, slots=True)
 class NftState:
-    """Our tables by family; a family without one is not there."""
+    """Our tables by family. A family without a table is left out."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 def differing_keys(old: Mapping[str, Element], new: Mapping[str, Element]) -> set[str]:
-    """The keys of the elements that come, change or go."""
+    """Return the keys of the elements that are added, changed or removed."""
     return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
 
 def text(value: Json) -> str:
-    """JSON in the one form in which what is there and what is wanted are shown side by side."""
+    """Return a value as JSON with sorted keys, the form in which live and wanted values are compared and shown."""
     return json.dumps(value, sort_keys=True)

@@ -1,6 +1,6 @@
-"""What a rule does: the statements of libnftables-json(5) that svcc's rules are made of, each with ``json()``.
+"""The statements of libnftables-json(5) that svcc's rules are made of: what a rule matches and does.
 
-What somebody else put into a rule is :class:`Foreign`.
+A statement of another kind, which somebody else put into a rule, is :class:`Foreign`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from svcc.kernel.nft.expressions import Expression, Named
 
 
 class Statement(Protocol):
-    """A part of a rule: what it asks, or does."""
+    """A part of a rule, which matches a packet or does something with it."""
 
     def json(self) -> Json:
-        """The statement as libnftables-json(5) has it."""
+        """Return the statement in the form of libnftables-json(5)."""
 
 
-#: The statements of a rule. A comment that somebody gave it stands at the end.
+#: The statements of a rule. A comment that somebody gave the rule is at the end.
 Rule: TypeAlias = tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Goes on with the rule where the comparison holds; ``op`` "in" is "has one of these flags"."""
+    """A comparison. The rule goes on only where it holds; ``op`` "in" means "has one of these flags"."""
 
     left: Expression
     right: Expression
@@ -38,7 +38,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Goto:
-    """On to another chain, for good: its end is the end of this chain too."""
+    """The packet goes to another chain, and does not come back to this one at its end."""
 
     chain: str
 
@@ -48,7 +48,7 @@ class Goto:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """On to another chain, and back here at its end."""
+    """The packet goes to another chain, and comes back to the next rule at its end."""
 
     chain: str
 
@@ -58,7 +58,7 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The packet goes no further, and nobody is told."""
+    """The packet is dropped, and its sender is not told."""
 
     def json(self) -> Json:
         return {"drop": None}
@@ -66,7 +66,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class VerdictMap:
-    """The verdict that a map has for a key; goes on where it has none."""
+    """The packet gets the verdict that a map has for a key. Where the map has none, it goes on to the next rule."""
 
     key: Expression
     map: Named | tuple[tuple[Expression, Statement], ...]
@@ -81,7 +81,7 @@ class VerdictMap:
 
 @dataclass(frozen=True, slots=True)
 class SetMark:
-    """The packet mark becomes ``value``."""
+    """The packet's mark is set to ``value``."""
 
     value: Expression
 
@@ -91,7 +91,7 @@ class SetMark:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Puts ``key`` into a set, for ``seconds`` from now. A full set ends the rule without effect."""
+    """``key`` is put into a set, for ``seconds`` from now. Where the set is full, the rule ends here."""
 
     key: Expression
     set: Named
@@ -104,7 +104,8 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Dnat:
-    """To another address, and to another port where one is given (then the rule must have matched the protocol)."""
+    """The packet's destination becomes ``address``, and ``port`` where one is given. Then the rule must have matched
+    the protocol before."""
 
     address: Expression
     port: Expression | None
@@ -117,7 +118,8 @@ class Dnat:
 
 @dataclass(frozen=True, slots=True)
 class Masquerade:
-    """From the address of the device it leaves by. Random ports: racing connections would pick the same one."""
+    """The packet's source becomes the address of the device that it leaves by. Source ports are random, as connections
+    that begin at the same moment would get the same port otherwise."""
 
     def json(self) -> Json:
         return {"masquerade": {"flags": "fully-random"}}
@@ -125,8 +127,8 @@ class Masquerade:
 
 @dataclass(frozen=True, slots=True)
 class Snat:
-    """From one of the addresses from ``first`` to ``last``, the same for the same client and destination. Random ports:
-    see :class:`Masquerade`."""
+    """The packet's source becomes one of the addresses from ``first`` to ``last``, the same for the same client and
+    destination. Source ports are random: see :class:`Masquerade`."""
 
     first: str
     last: str
@@ -138,7 +140,8 @@ class Snat:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Drops with an answer: ``kind`` "tcp reset" (``code`` None), or "icmp" or "icmpv6" with a code."""
+    """The packet is dropped, and its sender is told. ``kind``: "tcp reset", without a ``code``; or "icmp" or "icmpv6",
+    with one."""
 
     kind: str
     code: str | None = None
@@ -149,7 +152,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """The comment of a rule. Rules of svcc have none."""
+    """The comment of a rule. svcc's own rules have none."""
 
     text: str
 
@@ -169,7 +172,7 @@ class Foreign:
 
 
 def fields(rule: Rule) -> dict[str, Json]:
-    """A rule's fields in libnftables-json(5), besides its place."""
+    """Return a rule's fields in libnftables-json(5), besides its table and chain."""
     expressions: Json = [made.json() for made in rule if not isinstance(made, Comment)]
     comments = [made.text for made in rule if isinstance(made, Comment)]
     return {"expr": expressions, "comment": comments[0]} if comments else {"expr": expressions}

@@ -1,4 +1,4 @@
-"""What a transaction does, in a few words for a plan's list."""
+"""Say in a few words what a transaction does, for the list of steps in a plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _DONE = {"add": "added", "delete": "removed"}
 
 
 def title(commands: Iterable[Command], live: NftState) -> str:
-    """``3 elements added, 1 removed; 1 chain changed``; before that, what becomes of whole tables."""
+    """Return the title of a transaction: ``3 elements added, 1 removed; 1 chain changed``. Whole tables that are added,
+    removed or replaced come first. ``live``: the state before the transaction."""
     counts: Counter[tuple[str, str]] = Counter()
     tables: dict[str, list[str]] = {}
     touched: set[str] = set()  # chains that are filled or emptied
@@ -26,8 +27,8 @@ def title(commands: Iterable[Command], live: NftState) -> str:
             (whole if command.kind == "chain" and command.verb != "flush" else touched).add(name)
         if command.kind != "rule" and command.verb != "flush":
             counts[kind, command.verb] += command.size
-    there = {f"{family} {table.name}" for family, table in live.tables.items()}
-    words = [f"table {name} {_fate(verbs, name in there)}" for name, verbs in tables.items()]
+    existing = {f"{family} {table.name}" for family, table in live.tables.items()}
+    words = [f"table {name} {_fate(verbs, existed=name in existing)}" for name, verbs in tables.items()]
     for kind in ("element", "chain", "set", "map"):
         words += _counted(kind, counts)
     if touched - whole:
@@ -35,10 +36,10 @@ def title(commands: Iterable[Command], live: NftState) -> str:
     return "; ".join(words)
 
 
-def _fate(verbs: list[str], there: bool) -> str:
+def _fate(verbs: list[str], *, existed: bool) -> str:
     if verbs[-1] == "delete":
         return "removed"
-    return "replaced" if there else "added"
+    return "replaced" if existed else "added"
 
 
 def _counted(kind: str, counts: Counter[tuple[str, str]]) -> Iterable[str]:

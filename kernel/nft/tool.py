@@ -1,10 +1,10 @@
-"""nft, in the network namespace of the calling thread: the library for large changes of rules, else the program.
+"""Run nft in the network namespace of the calling thread: its library for large changes of rules, else the program.
 
-Both are run as processes of their own. nft 1.0.6 dies by SIGSEGV where it meets a set that a newer release made, in a
-container for instance: the types in its user data are more than it knows (``netlink_delinearize_set``). Listing a table
-of ours asks the kernel for that table's sets alone, but before most other commands libnftables asks for everybody's
-(``nft_cache_evaluate``), unless the last of them is a listing: then for those of the listed table. So where a
-transaction kills it, the same commands are given once more, each family's by themselves, and each with such an end.
+Both are run as separate processes. nft 1.0.6 dies by SIGSEGV where it meets a set that a newer release made, in a
+container for instance: it does not know the types in the set's user data (``netlink_delinearize_set``). To list one of
+our tables, libnftables asks the kernel for that table's sets alone. Before most other commands it asks for everybody's
+(``nft_cache_evaluate``), unless the last command is a listing: then it asks for the sets of the listed table. So where
+a transaction kills nft, the same commands are given once more, for each family separately, with a listing at their end.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from svcc.kernel.nft.netlink import PART
 from svcc.kernel.steps import ToolEnd
 
 _ABSENT = "No such file or directory"
-#: What errors in a JSON document begin with, having no position.
+#: How errors in a JSON document begin, as they have no position.
 _NOWHERE = "internal:0:0-0: Error: "
-#: So many commands are given to the program where there is one: it starts in a tenth of the time that Python takes.
+#: Up to so many commands go to the program, where there is one: it starts in a tenth of the time that Python takes.
 _FEW = 1_000
 
 
 def installed() -> bool:
-    """Whether the program ``nft`` is there."""
+    """Whether the program ``nft`` is installed."""
     return tools.find("nft") is not None
 
 
 class Listing:
-    """A listing under way, as JSON, with numbers for words (it takes a third less time): of ``table FAMILY NAME``, or
-    of ``set`` or ``map FAMILY TABLE NAME``."""
+    """A listing that was begun, of ``table FAMILY NAME``, or of ``set`` or ``map FAMILY TABLE NAME``. It is in JSON,
+    with numbers in place of words, which takes a third less time."""
 
     def __init__(self, *what: str) -> None:
         self._what = what
@@ -45,7 +45,7 @@ class Listing:
         self._running = tools.Running(["nft", "-n", "-j", "list", *what]) if installed() and not absent else None
 
     def data(self) -> bytes | None:
-        """Waits for it; None where there is no such thing, or no nft. Errors: StepError."""
+        """Wait for the listing, and return it; None where there is no such object, or no nft. Errors: StepError."""
         if self._running is None:
             return None
         done = self._running.ended
@@ -56,28 +56,32 @@ class Listing:
         raise done.error(PART, _words(done), reading=True, line=f"list {' '.join(self._what)}")
 
     def text(self) -> str | None:
-        """What :meth:`data` gives, as text. Bytes that are no UTF-8 can be in comments only, and are replaced."""
+        """Return what :meth:`data` returns, as text. Bytes that are no UTF-8, which only comments can have, are
+        replaced.
+
+        Errors: StepError.
+        """
         data = self.data()
         return None if data is None else data.decode(errors="replace")
 
 
 def list_set(family: str, table: str, name: str) -> str | None:
-    """A set, listed. Errors: StepError."""
+    """Return the listing of a set; None where there is no such set, or no nft. Errors: StepError."""
     return Listing("set", family, table, name).text()
 
 
 def run(commands: Sequence[Json]) -> None:
-    """Carry out commands of libnftables-json(5), all or none; of each family, where others' sets are what libnftables
-    dies of. Errors: StepError."""
+    """Carry out commands of libnftables-json(5), all or none of them. Where libnftables dies of others' sets, that
+    holds for each family by itself. Errors: StepError."""
     _surviving(_change, commands)
 
 
 def check(commands: Sequence[Json]) -> None:
-    """Ask whether commands would be carried out. Errors: StepError."""
+    """Check that commands would be carried out. Errors: StepError."""
     _surviving(_try, commands)
 
 
-#: Carries out commands, or tries them.
+#: A function that carries out commands, or tries them.
 _Give: TypeAlias = Callable[[Sequence[Json]], tools.Done]
 
 
@@ -99,7 +103,7 @@ def _surviving(give: _Give, commands: Sequence[Json]) -> None:
 
 
 def _table_of(command: Json) -> tuple[str, str]:
-    """Family and name of the table that a command is about."""
+    """Return the family and the name of the table that a command is about."""
     ((_, body),) = members(command).items()
     ((kind, given),) = members(body).items()
     fields = members(given)
@@ -122,14 +126,14 @@ def _changed(commands: Sequence[Json]) -> tools.Done:
 
 
 def _try(commands: Sequence[Json]) -> tools.Done:
-    """The program's work: the library's binding cannot ask for a check."""
+    """Try commands by the program, as the library's Python binding cannot check commands."""
     return _program(["nft", "-c", "-j", "-f", "-"], commands)
 
 
 @cache
 def _library() -> tuple[str, ...] | None:
-    """What runs libnftables in a process that starts quickly: Python without what svcc itself needs. None: there is no
-    binding."""
+    """Return the command line that runs libnftables in a Python process which starts quickly, as it loads nothing of
+    svcc; None where the library's Python binding is not installed."""
     spec = find_spec("nftables")
     if spec is None or spec.origin is None:
         return None
@@ -155,7 +159,7 @@ def _text(commands: Sequence[Json]) -> str:
 
 
 def _words(done: tools.Done) -> str:
-    """What nft said, each thing once."""
-    said = (done.stderr or done.stdout).splitlines()
-    lines = dict.fromkeys(line.removeprefix(_NOWHERE).strip() for line in said if line.strip())
+    """Return nft's messages, each of them once."""
+    printed = (done.stderr or done.stdout).splitlines()
+    lines = dict.fromkeys(line.removeprefix(_NOWHERE).strip() for line in printed if line.strip())
     return "; ".join(lines)

@@ -1,20 +1,20 @@
-"""A program that gives its input, a document of libnftables-json(5), to libnftables: what ``nft -j -f -`` does.
+"""A program that gives its input, a document of libnftables-json(5), to libnftables, as ``nft -j -f -`` does.
 
-The library may die of what it finds in the kernel: 1.0.6 ends by SIGSEGV where a newer release made a set. So it is
-run here, where nothing else dies with it. It is run as a file and by itself, since it is to start quickly; its
-argument is the folder that holds the binding, module ``nftables``.
+The library may die of what it finds in the kernel: 1.0.6 ends by SIGSEGV where a newer release made a set. So it has a
+process of its own. The program is run as a file, without the rest of svcc, so that it starts quickly. Its argument is
+the folder of the library's Python binding, module ``nftables``.
 """
 
 from __future__ import annotations
 
 import sys
 
-#: Exit status: there is no libnftables on this machine.
+#: The exit status where there is no libnftables on this machine.
 NO_LIBRARY = 69
 
 
 def main() -> int:
-    """Give libnftables the commands on standard input. Returns its status, or ``NO_LIBRARY``."""
+    """Give libnftables the commands on standard input. Return 0, 1 where it refused them, or ``NO_LIBRARY``."""
     sys.path.append(sys.argv[1])
     from nftables import Nftables  # type: ignore[import-untyped,unused-ignore]
 

@@ -1,1 +1,1 @@
-"""Kernel parameters (sysctl(8)): objects, their text, reading, difference and loading."""
+"""Kernel parameters (sysctl(8)): parameters as objects, their text, reading, difference and loading."""

@@ -1,6 +1,7 @@
-"""Reading parameters, and the step between two states of them.
+"""Read kernel parameters, and give the step between two states of them.
 
-They are nobody's: those that are wanted are read and set, and nothing is undone but by going back to an earlier state.
+Parameters belong to nobody. svcc reads and sets only the wanted ones, and changes one back only when it goes back to an
+earlier state.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from pathlib import Path
 from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
 from svcc.kernel.sysctl.settings import PART, Parameters, as_written
 
-#: What brings the keys that not every kernel has.
+#: The modules that bring keys which not every kernel has, by how these keys begin.
 _MODULES = {"net.ipv4.vs.": "ip_vs", "net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv6.": "ipv6"}
-#: Values that do what another does and more (ip-sysctl.rst). Where somebody wanted more, it stays.
+#: For a key and a wanted value, the stricter values, which do the same and more (ip-sysctl.rst). These are left alone.
 _STRICTER = {("net.ipv4.conf.all.arp_ignore", "1"): frozenset({"2", "8"})}
 
 
@@ -21,9 +22,9 @@ _STRICTER = {("net.ipv4.conf.all.arp_ignore", "1"): frozenset({"2", "8"})}
 
 
 def read_parameters(wanted: Parameters) -> dict[str, str | None]:
-    """The values of the keys that are wanted, a stricter one taken for the one that is wanted. Errors: StepError.
+    """Return the values of the wanted keys. A stricter value than the wanted one is given as the wanted one.
 
-    Below net/ they are those of the calling thread's network namespace.
+    Keys below net/ are those of the calling thread's network namespace. Errors: StepError.
     """
     return {key: None if value is None else _read(key, value) for key, value in wanted.items()}
 
@@ -39,7 +40,7 @@ def _read(key: str, wanted: str) -> str | None:
 
 
 def _path(key: str) -> Path:
-    """A key's file: dots and slashes are exchanged (sysctl(8))."""
+    """Return the file of a key, in which dots and slashes are exchanged (sysctl(8))."""
     return Path("/proc/sys", key.translate(str.maketrans("./", "/.")))
 
 
@@ -47,7 +48,7 @@ def _path(key: str) -> Path:
 
 
 def changes(live: Parameters, wanted: Parameters) -> Iterator[Change]:
-    """The values that are set."""
+    """Yield a change for each value that is to be set."""
     for key, value in _differing(live, wanted).items():
         yield _change(key, live.get(key), value)
 
@@ -66,7 +67,7 @@ def _change(key: str, before: str | None, after: str) -> Change:
 
 
 def steps(live: Parameters, wanted: Parameters) -> list[Step]:
-    """One step, or none."""
+    """Return the step that sets the values that differ, alone in a list; an empty list where none differs."""
     values = _differing(live, wanted)
     if not values:
         return []
@@ -82,7 +83,7 @@ def steps(live: Parameters, wanted: Parameters) -> list[Step]:
 def _write(key: str, value: str, change: Change) -> None:
     line = f"{key} = {value}"
     try:
-        with open(_path(key), "w") as file:  # not created: sysfs has no such thing, and says ENOENT or EACCES
+        with open(_path(key), "w") as file:  # /proc/sys creates no file: it answers ENOENT or EACCES for a missing key
             file.write(value)
     except OSError as error:
         words = error.strerror if _path(key).exists() else _absent(key)
@@ -95,7 +96,8 @@ def _absent(key: str) -> str:
 
 
 def _check(values: Mapping[str, str]) -> None:
-    """Keys that a module brings may come with the module, which is loaded before; the others must be there."""
+    """Check that the kernel has the keys. Keys that a module brings may be missing still: the module is loaded before
+    they are set. Errors: StepError."""
     for key, value in values.items():
         if not key.startswith(tuple(_MODULES)) and not _path(key).exists():
             line = f"{key} = {value}"

@@ -1,4 +1,4 @@
-"""What differs between two states, line by line."""
+"""Find what differs between two states, line by line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = Table()
 
 
 def changes(part: str, live: State, wanted: State, meaning: Meaning) -> Iterator[Change]:
-    """The changes of a family: table by table, in each the chains by name, then the entries."""
+    """Yield what differs in a family: table by table, in each the chains by name, then the entries."""
     for table in sorted({*live.tables, *wanted.tables}):
         yield from table_changes(part, meaning, table, live.tables, wanted.tables)
     remark = f" (the {other(live.variant)} variant)" if live.variant else ""
@@ -27,7 +27,7 @@ def changes(part: str, live: State, wanted: State, meaning: Meaning) -> Iterator
 def table_changes(
     part: str, meaning: Meaning, table: str, live: Tables, wanted: Tables, remark: str = ""
 ) -> Iterator[Change]:
-    """The changes of one table. ``remark`` ends every subject."""
+    """Yield what differs in one table. ``remark``: the end of every change's subject."""
     before, after = live.get(table, _NOTHING), wanted.get(table, _NOTHING)
     if before == after:
         return
@@ -47,7 +47,7 @@ def table_changes(
 
 
 class _Known:
-    """Places by chain and rule; what is wanted goes before what is there."""
+    """The frontends of chains and rules. Of several ``known`` states, the first that knows a frontend tells it."""
 
     def __init__(self, *known: FrontendRules) -> None:
         self._rules: dict[tuple[str, str], FrontendAddress] = {}
@@ -66,7 +66,7 @@ class _Known:
 
 
 def _difference(old: Rules, new: Rules) -> Iterator[tuple[Verb, str]]:
-    """The rules that are taken out and put in, in their order."""
+    """Yield the rules that are removed and added, in their order."""
     if not old or not new:
         yield from ((Verb.REMOVE, rule) for rule in old)
         yield from ((Verb.ADD, rule) for rule in new)

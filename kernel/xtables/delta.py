@@ -1,12 +1,12 @@
-"""From some tables of ours to others: the shortest input for ``iptables-restore --noflush``.
+"""Make the shortest input for ``iptables-restore --noflush`` that turns some tables of ours into others.
 
-Under ``--noflush`` a line ``:NAME - [0:0]`` makes a chain, or empties the one there is (iptables-restore(8)). So a
-chain that differs is written anew and others are not named: the nft variant leaves them as they are, with the counters
-of ``statistic --mode nth``. The legacy variant's kernel only takes whole tables: there every round robin of a table
-begins again, whatever changes in it.
+Under ``--noflush`` a line ``:NAME - [0:0]`` makes a chain, or empties it where it exists (iptables-restore(8)). So a
+chain that differs is written again, and others are not named: the nft variant leaves these as they are, with the
+counters of ``statistic --mode nth``. The legacy variant's kernel takes only whole tables: there every round robin of a
+table begins again, whatever changes in it.
 
-Many new chains, to which nothing leads yet, are committed some at a time ahead of all else on the nft variant, whose
-tool takes time that is quadratic in the number of chains of one commit. What packets meet still changes at once.
+On the nft variant, many new chains are committed ahead, some at a time, while no rule leads to them. Its tool takes
+time that is quadratic in the number of chains of a commit. For packets, all rules of a table still change at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from svcc.kernel.xtables.state import Rules, Table, Tables, leads_to
 _NOTHING = Table()
 #: How many new chains are committed together where they are committed ahead.
 AHEAD = 128
-#: Built-in chains and rules.
+#: Pairs of a built-in chain and a rule in it.
 Entries: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -33,14 +33,15 @@ class TableDelta:
     """What changes in one table."""
 
     table: str
-    written: Mapping[str, Rules]  # chains that are new or other than before, each after those that it leads to
-    gone: tuple[str, ...]
+    written: Mapping[str, Rules]  # chains that are new or changed, each after those that it leads to
+    gone: tuple[str, ...]  # chains that are removed
     added: Entries
     removed: Entries
-    ahead: tuple[Collection[str], ...] = ()  # those of the chains written that are committed before, by commit
+    ahead: tuple[Collection[str], ...] = ()  # written chains that are committed ahead, by commit
 
     def lines(self) -> Iterator[str]:
-        """The table's block, and those ahead of it; entries are added at the head of the built-in chains."""
+        """Yield the lines of the commits ahead, and of the table's own. Entries are added at the head of the built-in
+        chains."""
         written = dict(self.written)
         for names in self.ahead:
             yield f"*{self.table}"
@@ -50,7 +51,7 @@ class TableDelta:
         yield from chain_lines(written)
         yield from (f"-D {hook} {rule}" for hook, rule in self.removed)
         yield from (f"-I {hook} {rule}" for hook, rule in self.added)
-        yield from (f"-F {chain}" for chain in self.gone)  # they may lead to each other
+        yield from (f"-F {chain}" for chain in self.gone)  # all first, as they may lead to each other
         yield from (f"-X {chain}" for chain in self.gone)
         yield "COMMIT"
 
@@ -70,12 +71,13 @@ class Delta:
 
     @property
     def atomic(self) -> bool:
-        """COMMIT is per table."""
+        """Whether the kernel takes all of it or nothing: each COMMIT is a transaction, and each table has at least
+        one."""
         return len(self.tables) == 1 and not self.tables[0].ahead
 
     @property
     def title(self) -> str:
-        """What the delta does, in a few words with numbers, for a plan."""
+        """The title of the step in a plan: what the delta does, in a few words with numbers."""
         counts = {
             "chains written": sum(len(table.written) for table in self.tables),
             "chains removed": sum(len(table.gone) for table in self.tables),
@@ -85,7 +87,7 @@ class Delta:
         return ", ".join(_counted(number, what) for what, number in counts.items() if number)
 
     def table_of(self, number: int) -> str:
-        """The table of a line, counted from 1."""
+        """Return the table that a line is about. ``number``: the line's, from 1."""
         heads = [line[1:] for line in self.lines[:number] if line.startswith("*")]
         return heads[-1] if heads else ""
 
@@ -96,8 +98,10 @@ def _counted(number: int, what: str) -> str:
 
 
 def delta(live: Tables, wanted: Tables, order: Sequence[str], ahead: bool = False) -> Delta:
-    """What makes ``wanted`` of ``live``; empty if they are equal. ``order``: that in which tables are committed, others
-    come after them. ``ahead``: many new chains are committed before.
+    """Return the delta that turns ``live`` into ``wanted``; an empty one where they are equal.
+
+    ``order``: the order in which tables are committed; others come after these. ``ahead``: whether many new chains are
+    committed ahead.
     """
     names = sorted({*live, *wanted}, key=partial(_place, order))
     found = (_table(name, live.get(name, _NOTHING), wanted.get(name, _NOTHING), ahead) for name in names)
@@ -120,20 +124,20 @@ def _table(name: str, live: Table, wanted: Table, ahead: bool) -> TableDelta | N
 
 
 def _entries(live: Counter[tuple[str, str]], wanted: Counter[tuple[str, str]]) -> tuple[Entries, Entries]:
-    """The entries to add and to remove.
+    """Return the entries to add, and those to remove.
 
-    ``-D`` takes the first of several that are equal, and what is left may stand behind rules that ours was in front of.
-    So where there are too many all of them are removed, and as many as are wanted are added at the head.
+    ``-D`` removes the first of several equal entries, and those that are left may be behind rules that the first was in
+    front of. So where there are too many, all of them are removed, and as many as are wanted are added at the head.
     """
     added: list[tuple[str, str]] = []
     removed: list[tuple[str, str]] = []
     for entry in sorted({*live, *wanted}):
-        there, due = live[entry], wanted[entry]
-        if there > due:
-            removed += [entry] * there
+        had, due = live[entry], wanted[entry]
+        if had > due:
+            removed += [entry] * had
             added += [entry] * due
         else:
-            added += [entry] * (due - there)
+            added += [entry] * (due - had)
     return tuple(added), tuple(removed)
 
 
@@ -141,10 +145,10 @@ def _entries(live: Counter[tuple[str, str]], wanted: Counter[tuple[str, str]]) -
 
 
 def ordered(chains: Mapping[str, Rules]) -> Mapping[str, Rules]:
-    """The chains, each after those of them that it leads to.
+    """Return the chains, each after those of them that it leads to.
 
-    What svcc's scripts have in that order stays as it is. Otherwise (a saved state, sorted by the kernel) names come in
-    descending order wherever it can be had, for which :func:`chain_lines` has a reason.
+    Chains of svcc's scripts are in such an order, and keep it. Others, of a saved state that the kernel has sorted,
+    come in descending order of their names as far as possible; :func:`chain_lines` says why.
     """
     led = {chain: _led(rules, chains) for chain, rules in chains.items()}
     if _in_order(led):
@@ -166,7 +170,8 @@ def _in_order(led: Mapping[str, set[str]]) -> bool:
 
 
 def _from_the_end(led: Mapping[str, set[str]]) -> list[str]:
-    """Of the chains that nothing before them needs, the one whose name sorts first comes last, and so on."""
+    """Return the chains in order, found from the end: of the chains to which none of the rest leads, the one whose name
+    sorts first comes last, and so on."""
     needed = Counter(target for targets in led.values() for target in targets)
     free = [chain for chain in led if not needed[chain]]
     heapify(free)

@@ -1,4 +1,4 @@
-"""The conditions of a rule, printed as ``iptables-save`` (1.8) prints them (iptables-extensions(8))."""
+"""The matches of a rule, printed as ``iptables-save`` (1.8) prints them (iptables-extensions(8))."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.kernel.addresses import Address, Network, Ports, text_of
 COMMENT = 255
 
 
-#: The words of a comment that are printed without quotes, as libxtables decides it.
+#: The characters of a comment that libxtables prints without quotes.
 _BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
@@ -38,7 +38,7 @@ class From(Match):
 
 @dataclass(frozen=True, slots=True)
 class To(Match):
-    """Destination: an address (printed as a /32 or /128) or a network."""
+    """The destination is an address (printed as a /32 or /128), or in a network (iptables(8), ``-d``)."""
 
     destination: Address | Network
     negate: bool = False
@@ -53,12 +53,12 @@ class To(Match):
 
 
 def from_(network: Network) -> tuple[Match, ...]:
-    """Sources in ``network``: no match at all where that is every address, as iptables-save has it."""
+    """Return the matches of sources in ``network``: none where that holds every address, as in iptables-save."""
     return (From(network),) if network.prefixlen else ()
 
 
 def to(network: Network) -> tuple[Match, ...]:
-    """Destinations in ``network``, likewise."""
+    """Return the matches of destinations in ``network``: none where that holds every address, as in iptables-save."""
     return (To(network),) if network.prefixlen else ()
 
 
@@ -86,7 +86,7 @@ class Out(Match):
 
 @dataclass(frozen=True, slots=True)
 class Proto(Match):
-    """A protocol, and destination ports of it where ``ports`` are given."""
+    """The packet's protocol, and its destination port where ``ports`` are given."""
 
     protocol: str
     ports: Ports | None = None
@@ -101,7 +101,7 @@ class Proto(Match):
 
 @dataclass(frozen=True, slots=True)
 class FromPorts(Match):
-    """A protocol, and source ports of it."""
+    """The packet's protocol and its source port."""
 
     protocol: str
     ports: Ports
@@ -114,7 +114,7 @@ class FromPorts(Match):
 
 @dataclass(frozen=True, slots=True)
 class Flags(Match):
-    """TCP flags, none of which is set. It follows a :class:`Proto` without ports."""
+    """None of these TCP flags is set. This match follows a :class:`Proto` without ports."""
 
     clear: tuple[str, ...]  # in the order of FIN, SYN, RST, PSH, ACK, URG
 
@@ -124,9 +124,9 @@ class Flags(Match):
 
 @dataclass(frozen=True, slots=True)
 class CtState(Match):
-    """Connection-tracking states, in the order of INVALID, NEW, RELATED, ESTABLISHED, UNTRACKED, SNAT, DNAT."""
+    """The connection has one of these states of connection tracking."""
 
-    states: tuple[str, ...]
+    states: tuple[str, ...]  # in the order of INVALID, NEW, RELATED, ESTABLISHED, UNTRACKED, SNAT, DNAT
 
     def __str__(self) -> str:
         return f"-m conntrack --ctstate {','.join(self.states)}"
@@ -134,7 +134,7 @@ class CtState(Match):
 
 @dataclass(frozen=True, slots=True)
 class NotTranslatedTo(Match):
-    """Nobody has rewritten the connection's destination (the state DNAT of conntrack's)."""
+    """The connection's destination was not translated (it lacks conntrack's state DNAT)."""
 
     def __str__(self) -> str:
         return "-m conntrack ! --ctstate DNAT"
@@ -142,15 +142,15 @@ class NotTranslatedTo(Match):
 
 @dataclass(frozen=True, slots=True)
 class OpenedTo(Match):
-    """What the packet's connection was opened to: an address or a network, and ports, behind a match of the
-    protocol."""
+    """The original destination of the packet's connection: an address or a network, and ports, which need a match of
+    the protocol before."""
 
     destination: Address | Network | None
     ports: Ports | None = None
 
     @classmethod
     def of(cls, destination: Address | Network | None, ports: Ports | None = None) -> OpenedTo:
-        """A network of one address is that address here: so iptables-save prints it."""
+        """Return the match, with an address in the place of a network of one address, as iptables-save prints it."""
         if isinstance(destination, Network) and destination.prefixlen == destination.max_prefixlen:
             return cls(destination.network_address, ports)
         return cls(destination, ports)
@@ -186,7 +186,7 @@ class ToLocal(Match):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Match):
-    """The bits of the packet's mark that ``mask`` has are ``value`` (iptables-extensions(8), "mark")."""
+    """The packet's mark, of which ``mask`` selects bits, is ``value`` (iptables-extensions(8), "mark")."""
 
     value: int
     mask: int
@@ -198,7 +198,7 @@ class Mark(Match):
 
 @dataclass(frozen=True, slots=True)
 class CtMark(Match):
-    """The connection's mark."""
+    """The connection's mark, of which ``mask`` selects bits, is ``value``."""
 
     value: int
     mask: int
@@ -209,7 +209,7 @@ class CtMark(Match):
 
 @dataclass(frozen=True, slots=True)
 class InSet(Match):
-    """An ipset holds the packet's ``fields`` ("dst", "dst,dst,src")."""
+    """A set of ipset's holds the packet's ``fields`` ("dst", "dst,dst,src")."""
 
     name: str
     fields: str
@@ -221,7 +221,7 @@ class InSet(Match):
 
 @dataclass(frozen=True, slots=True)
 class Bytecode(Match):
-    """Classic BPF over the packet from its network header; a result other than 0 matches."""
+    """A program of classic BPF matches the packet, from its network header on: its result is not 0."""
 
     code: tuple[tuple[int, int, int, int], ...]  # opcode, jump if true, jump if false, operand
 
@@ -232,7 +232,7 @@ class Bytecode(Match):
 
 @dataclass(frozen=True, slots=True)
 class Comment(Match):
-    """Words for people, which match every packet."""
+    """A comment for people, which matches every packet."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""What chains are for. Their target knows it, and says it by their names."""
+"""The interface by which a target says, by their names, what its chains are for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class Meaning(Protocol):
     """What the chains of one prefix are for."""
 
     def label(self, chain: str) -> str:
-        """The service, or service and port, that a chain is named after; "" for other chains."""
+        """Return the service, or service and port, that a chain is named after; "" for other chains."""
 
     def branches(self, chain: str) -> bool:
-        """Whether a chain leads to services by address and port."""
+        """Whether a chain leads on to services, by address and port."""
 
 
 class CombinedMeaning(Meaning):
-    """What the chains of several targets are for; a chain that none of them knows is for nothing."""
+    """What the chains of several targets are for. A chain that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:
         self._makers = tuple(makers)

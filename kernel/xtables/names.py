@@ -1,6 +1,6 @@
-"""How long the names of chains are."""
+"""The length of chains' names."""
 
 from __future__ import annotations
 
-#: The most characters of a chain's name on either variant; names of this length load on both.
+#: The most characters that a chain's name may have on both variants.
 CHAIN_NAME = 28

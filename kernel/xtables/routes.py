@@ -1,7 +1,7 @@
-"""Where packets come to our chains by destination, and where those chains send them.
+"""Find the frontends that our chains serve, and the endpoints to which they send packets.
 
-A packet's rules are found in chains that branch by address and by port; the rule at the
-end names the frontend, by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g CHAIN``) or together with those before.
+A packet walks through chains that branch by address and by port. The rule at the end of that walk names the frontend,
+by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g CHAIN``) or together with the rules before.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _WHOLE = {"32", "128"}  # the lengths of a single address
 
 
 class _Where(NamedTuple):
-    """What is known of a packet's destination on the way."""
+    """What the rules on the way tell of a packet's destination."""
 
     address: str | None = None
-    local: bool = False  # an address of the node: node ports
+    local: bool = False  # it is an address of the node, as for node ports
     protocol: str = ""
     first: int = 0
     last: int = 0
@@ -39,20 +39,21 @@ _NOWHERE = _Where()
 
 @dataclass(frozen=True, slots=True)
 class FrontendRule:
-    """A rule that takes the packets to a frontend, or to some ports of one."""
+    """A rule that takes the packets of a frontend, or of some of its ports, to the service's chains."""
 
-    chain: str
+    chain: str  # the chain that has the rule
     rule: str
-    frontend: FrontendAddress
+    frontend: FrontendAddress  # with the first port
     last: int  # the last port
-    through: tuple[str, ...]  # the chains that they walk from there, as far as these are the service's
+    through: tuple[str, ...]  # the service's chains that the packets walk through from there
 
 
 FrontendRules: TypeAlias = tuple[FrontendRule, ...]
 
 
 def fronts(table: Table, meaning: Meaning) -> FrontendRules:
-    """The fronts of a table, in the order of the chains that no branch leads to, and of their rules."""
+    """Return the rules that take packets to frontends: for the chains to which no other branch leads, in the order of
+    these chains and of their rules."""
     branching = [chain for chain in table.chains if not meaning.label(chain)]  # services' chains end in endpoints
     led = {leads_to(rule) for chain in branching for rule in table.chains[chain]}
     walk = _Walk(table.chains, meaning)
@@ -60,7 +61,7 @@ def fronts(table: Table, meaning: Meaning) -> FrontendRules:
 
 
 class _Walk:
-    """From a chain to the fronts in it and below."""
+    """Finds the rules that take packets to frontends, from a chain through all that it leads to."""
 
     def __init__(self, chains: Mapping[str, Rules], meaning: Meaning) -> None:
         self._chains = chains
@@ -71,12 +72,13 @@ class _Walk:
             target = leads_to(rule)
             if target is None or target in seen:
                 continue
-            there = _narrowed(where, rule)
+            narrowed = _narrowed(where, rule)
             if self._meaning.branches(target):
-                yield from self.of(target, there, (*seen, chain))
-            elif there.protocol and (there.local or there.address is not None):
-                frontend = FrontendAddress(None if there.local else there.address, there.protocol, there.first)
-                yield FrontendRule(chain, rule, frontend, there.last, tuple(self._through(target)))
+                yield from self.of(target, narrowed, (*seen, chain))
+            elif narrowed.protocol and (narrowed.local or narrowed.address is not None):
+                address = None if narrowed.local else narrowed.address
+                frontend = FrontendAddress(address, narrowed.protocol, narrowed.first)
+                yield FrontendRule(chain, rule, frontend, narrowed.last, tuple(self._through(target)))
 
     def _through(self, chain: str) -> Iterator[str]:
         if self._meaning.label(chain):
@@ -86,6 +88,7 @@ class _Walk:
 
 
 def _narrowed(where: _Where, rule: str) -> _Where:
+    """Return what is known of the destination of packets that also match a rule."""
     found = _HEAD.match(rule)
     assert found is not None, "it matches the empty string"
     address, protocol = found["address"], found["protocol"]
@@ -104,12 +107,12 @@ Endpoint: TypeAlias = tuple[str, int | None]
 
 
 def routes(table: Table, meaning: Meaning) -> Iterator[Route]:
-    """Where the nat table sends packets."""
+    """Yield the routes by which the nat table sends packets."""
     return _routes(table, fronts(table, meaning))
 
 
 def served(table: Table, meaning: Meaning, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
-    """The frontends, of those given, that the nat table serves. Only their routes are made."""
+    """Return those of the given frontends that the nat table serves. Only their routes are made."""
     known = [front for front in fronts(table, meaning) if any(_holds(front, frontend) for frontend in frontends)]
     return {route.frontend for route in _routes(table, known)} & {*frontends}
 
@@ -123,7 +126,8 @@ def _holds(front: FrontendRule, frontend: FrontendAddress) -> bool:
 
 
 def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
-    """The routes of one nat table that another lacks. Only those of fronts that differ are made."""
+    """Return the routes of the nat table ``before`` that ``after`` lacks. Only routes of frontends that differ are
+    made."""
     old, new = fronts(before, meaning), fronts(after, meaning)
     same = {_reach(front, before) for front in old} & {_reach(front, after) for front in new}
     gone = (front for front in old if _reach(front, before) not in same)

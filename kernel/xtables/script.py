@@ -1,10 +1,10 @@
-"""An ``iptables-restore`` script as data: tables, chains, rules, matches and verdicts, printed in the last step.
+"""An ``iptables-restore`` script as objects: tables, chains, rules, matches and verdicts, printed in the last step.
 
 Every object prints what ``iptables-save`` (1.8) would print for it, word by word, so that a loaded script and the
 live state can be compared as text. Sources: iptables(8), iptables-extensions(8).
 
-A script declares only its own chains (``:NAME - [0:0]``, which under ``--noflush`` empties them first), enters them
-from built-in chains with ``-I``, and never names a built-in chain otherwise.
+A script declares only its own chains (``:NAME - [0:0]``, which under ``--noflush`` empties them first). It adds entries
+to built-in chains with ``-I``, and names built-in chains nowhere else.
 """
 
 from __future__ import annotations
@@ -46,22 +46,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. Loading its text twice without looking repeats the entries, and nothing else.
-
-    ``upwards``: every chain comes after the chains that it leads to, as :func:`chain_lines` wants it.
-    """
+    """A table of a script. Where the text is loaded twice, its entries are there twice, and nothing else is."""
 
     name: str  # nat, filter, mangle, raw
     entries: tuple[Entry, ...]
     chains: tuple[Chain, ...]
-    upwards: bool = False
+    upwards: bool = False  # whether every chain comes after the chains that it leads to, as chain_lines needs
 
     def rules(self) -> dict[str, tuple[str, ...]]:
-        """The texts of the chains' rules, by the chain's name."""
+        """Return the texts of the chains' rules, by the chain's name."""
         return texts(self.chains)
 
     def lines(self, rules: Mapping[str, Sequence[str]]) -> list[str]:
-        """What iptables-restore reads, without line ends. ``rules``: as :meth:`rules` has them."""
+        """Return the lines that iptables-restore reads, without line ends. ``rules``: what :meth:`rules` returns."""
         entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
         lines = [f"*{self.name}"]
         if self.upwards:
@@ -76,23 +73,23 @@ class Table:
 
 
 def texts(chains: Iterable[Chain]) -> dict[str, tuple[str, ...]]:
-    """The texts of the chains' rules, by the chain's name."""
+    """Return the texts of the chains' rules, by the chain's name."""
     return {chain.name: rule_texts(chain.rules) for chain in chains}
 
 
 def rule_texts(rules: Iterable[Rule]) -> tuple[str, ...]:
-    """The texts of rules."""
+    """Return the texts of rules."""
     return tuple([f"{_words(matches)}{verdict!s}" for matches, verdict in rules])
 
 
-#: Tuples of matches that were printed, by identity (hashing would cost more), and their texts.
+#: The texts of tuples of matches that were printed, with these tuples, by their identity (hashing would take longer).
 _WORDS: dict[int, tuple[tuple[Match, ...], str]] = {}
-#: As many are kept.
+#: How many of these texts are kept.
 _KEPT = 4096
 
 
 def _words(matches: tuple[Match, ...]) -> str:
-    """See :func:`words`. Thousands of rules share their matches, which are printed once."""
+    """Return what :func:`words` does. Results are kept, because thousands of rules share their matches."""
     known = _WORDS.get(id(matches))
     if known is not None and known[0] is matches:
         return known[1]
@@ -104,27 +101,28 @@ def _words(matches: tuple[Match, ...]) -> str:
 
 
 def words(matches: Iterable[Match]) -> str:
-    """The text of matches, with a space behind each."""
+    """Return the text of matches, with a space after each."""
     return "".join([f"{match} " for match in matches])
 
 
-#: As many chains are declared at once at a table's head.
+#: Up to so many chains are all declared at the head of a table.
 AT_ONCE = 1024
-#: Where there are more, how many are declared together, on average.
+#: Where there are more chains, the average number of those that are declared together.
 TOGETHER = 256
 
 
 def chain_lines(chains: Mapping[str, Sequence[str]]) -> list[str]:
-    """Declare the chains, and append the texts of their rules; every chain comes after those that it leads to.
+    """Return the lines that declare the chains and append their rules. Every chain has to come after those that it
+    leads to.
 
-    More than :data:`AT_ONCE` come in groups, each declared before its rules, for the sake of iptables-nft-restore.
-    Under ``--noflush`` it keeps a sorted list of all chains that it has met, and for each line looks up its chain, and
-    the one that it leads to, from the list's front. So names should stand in descending order, and a chain's rules not
-    far from its declaration; and links of the list that were made in a row are close in memory, where they are walked
-    several times faster than links with rules in between.
+    More than :data:`AT_ONCE` chains come in groups, each declared before its rules, because that is quicker for
+    iptables-nft-restore. Under ``--noflush`` it keeps a sorted list of all chains that it has met. For each line it
+    looks up the line's chain, and the one that it leads to, from the front of that list. So names should be in
+    descending order, and a chain's rules near its declaration. Besides, list entries that were made one after the other
+    are close in memory, and are walked several times faster than entries with rules in between.
 
-    Whether a group begins with a chain depends on its name alone: one more chain is one more declaration in its group,
-    but for one in :data:`TOGETHER`, which parts a group in two.
+    Whether a group begins with a chain depends on the chain's name alone. So a new chain adds one declaration to a
+    group; one in :data:`TOGETHER` splits a group in two.
     """
     lines: list[str] = []
     group: dict[str, Sequence[str]] = {}
@@ -141,16 +139,16 @@ def _group_lines(group: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def rule_lines(chains: Mapping[str, Sequence[str]]) -> list[str]:
-    """Append the texts of rules to their chains."""
+    """Return the lines that append rules to their chains."""
     return [f"-A {name} {rule}" for name, rules in chains.items() for rule in rules]
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What ``iptables-restore --noflush`` reads: tables in the order in which they are committed."""
+    """A script for ``iptables-restore --noflush``."""
 
-    tables: tuple[Table, ...] = ()
+    tables: tuple[Table, ...] = ()  # in the order in which they are committed
 
     def __str__(self) -> str:
-        """The script's text, every line ended; empty where there is no table."""
+        """Return the script's text, with an end of each line; "" where there is no table."""
         return "".join("\n".join((*table.lines(table.rules()), "")) for table in self.tables)

@@ -1,7 +1,8 @@
-"""Our chains as values: what a script for iptables-restore asks for, and what iptables-save prints, in one form.
+"""Our chains as values, read from a script for iptables-restore or from what iptables-save prints, in one form.
 
-The scripts that svcc writes have each rule word for word as iptables-save has it (:mod:`svcc.kernel.xtables.script`),
-so a rule is its text. Reading is one pass over the lines: there may be hundreds of thousands.
+The scripts that svcc writes have each rule word for word as iptables-save prints it
+(:mod:`svcc.kernel.xtables.script`), so a rule is its text here. Lines are read in one pass, as there may be hundreds of
+thousands.
 """
 
 from __future__ import annotations
@@ -25,46 +26,47 @@ _DECLARED = re.compile(r":(?P<chain>\S+) - \[0:0\]")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is ours in one table. The order of chains is the source's, and says nothing."""
+    """Our chains and entries in one table. Chains are in the order of the text that they were read from, which does not
+    matter."""
 
     chains: Mapping[str, Rules] = field(default_factory=dict)
-    entries: tuple[tuple[str, str], ...] = ()  # built-in chain and rule, sorted; one that is there twice is here twice
+    entries: tuple[tuple[str, str], ...] = ()  # built-in chain and rule, sorted; may be in it twice
 
 
 class ForeignJump(NamedTuple):
-    """A rule in a chain of somebody else's that leads to one of ours, which cannot go before."""
+    """A rule in a chain of somebody else's that leads to one of ours, which cannot be removed before the rule is."""
 
     table: str
     chain: str
     rule: str
-    stray: bool = False  # in the variant that is not used
+    stray: bool = False  # whether it is in the variant that is not used
 
 
-#: By name (nat, filter, mangle, …); tables in which nothing is ours are left out.
+#: Tables by name (nat, filter, mangle, …); those without any object of ours are left out.
 Tables: TypeAlias = Mapping[str, Table]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is ours in one family. Texts know of no variant: there all is in ``tables``."""
+    """Our objects of one family. A state that is read from a text has no variant, and everything in ``tables``."""
 
     tables: Tables = field(default_factory=dict)
-    strays: Tables = field(default_factory=dict)  # in the variant that is not used: always too much
+    strays: Tables = field(default_factory=dict)  # objects in the variant that is not used, which are never wanted
     prefix: str = field(default="", compare=False)  # of the chains' names, without ``-``
-    variant: str | None = field(default=None, compare=False)  # that is used: legacy, nft
-    held: tuple[ForeignJump, ...] = field(default=(), compare=False)
+    variant: str | None = field(default=None, compare=False)  # the variant that is used: legacy or nft
+    held: tuple[ForeignJump, ...] = field(default=(), compare=False)  # rules of others that lead to our chains
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of ours is there, nor anything that was left behind."""
+        """Whether there is no object of ours, in either variant."""
         return not self.tables and not self.strays
 
 
 def leads_to(rule: str) -> str | None:
-    """The chain that a rule's text leads to.
+    """Return the chain that a rule leads to; None where it leads to none. ``rule``: its text.
 
-    A rule ends in its target and the target's options: a target that is a chain has none, and what looks like one in a
-    comment ends in the comment's quote.
+    A rule ends in its target and the target's options. A target that is a chain has no options; words in a comment that
+    look like such a target are followed by the comment's quote.
     """
     words = rule.rsplit(" ", 2)
     if len(words) < 2 or words[-2] not in ("-j", "-g") or words[-1] in EXTENSIONS or words[-1].endswith('"'):
@@ -73,9 +75,9 @@ def leads_to(rule: str) -> str | None:
 
 
 def printed(script: Script, prefix: str) -> tuple[str, State]:
-    """The text of a script, and the state that it describes. Each rule is printed once.
+    """Return the text of a script, and the state that it describes. Each rule is printed once for both.
 
-    ``prefix``: what the chains' names begin with, without ``-``.
+    ``prefix``: that of the chains' names, without ``-``.
     """
     lines: list[str] = []
     tables: dict[str, Table] = {}
@@ -88,8 +90,8 @@ def printed(script: Script, prefix: str) -> tuple[str, State]:
 
 
 def script_text(state: State, entries: Mapping[str, Sequence[Entry]]) -> str:
-    """The script of tables whose chains stand behind those that they lead to. ``entries``: of each, in the order in
-    which they are to be printed."""
+    """Return the script of a state in whose tables each chain comes after those that it leads to. ``entries``: those of
+    each table, in the order in which they are to be printed."""
     lines: list[str] = []
     for name, table in state.tables.items():
         lines += ScriptTable(name, tuple(entries[name]), (), upwards=True).lines(table.chains)
@@ -119,7 +121,7 @@ class _Builder:
 
 
 def parse_script(text: str, ours: Ours) -> State:
-    """The state that a script of svcc's describes. Errors: ValueError, with the line, for any other text."""
+    """Return the state that a script of svcc's describes. Errors: ValueError, with the line, for any other text."""
     built = _Builder()
     for number, line in enumerate(text.split("\n")[:-1], 1):
         if not _take(built, line, ours):
@@ -130,7 +132,7 @@ def parse_script(text: str, ours: Ours) -> State:
 
 
 def _take(built: _Builder, line: str, ours: Ours) -> bool:
-    """Take one line of a script; False: it is none that svcc writes."""
+    """Take one line of a script. Return whether svcc writes such a line there."""
     if line.startswith("-A "):
         chain, _, rule = line[3:].partition(" ")
         rules = built.chains.get(chain)
@@ -160,11 +162,11 @@ def _declare(built: _Builder, chain: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What is ours in the listing of one variant."""
+    """Our objects in the listing of one variant."""
 
     tables: Tables
-    held: tuple[ForeignJump, ...] = ()
-    unreadable: frozenset[str] = frozenset()  # tables that hold rules of nft's own
+    held: tuple[ForeignJump, ...] = ()  # rules of others that lead to our chains
+    unreadable: frozenset[str] = frozenset()  # tables with rules that nft made, and iptables cannot print
 
 
 _UNREADABLE = re.compile(r"# Table `(?P<table>\w+)' is incompatible")
@@ -172,7 +174,8 @@ _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
 def parse_saved(text: str, ours: Ours) -> Saved:
-    """What is ours in what iptables-save printed."""
+    """Return our objects in a text that iptables-save printed. Errors: LookupError, ValueError, where it is no such
+    text."""
     built = _Builder()
     held: list[ForeignJump] = []
     builtin: set[str] = set()
@@ -211,8 +214,9 @@ def parse_saved(text: str, ours: Ours) -> Saved:
 
 
 def listed_lines(text: str) -> Iterator[str]:
-    """The lines of a listing. A rule goes on over the ends of lines that are in a quoted text of it, a comment of
-    somebody's: ``xtables_save_string`` puts a backslash before quotes and backslashes, and leaves line ends alone."""
+    """Yield the lines of a listing, each rule as a whole. A rule goes on over line ends that are in quotes, as in a
+    comment of somebody's: ``xtables_save_string`` puts a backslash before quotes and backslashes, and leaves line ends
+    alone."""
     pending = ""
     for line in text.split("\n"):
         whole = f"{pending}\n{line}" if pending else line
@@ -226,7 +230,7 @@ def listed_lines(text: str) -> Iterator[str]:
 
 
 def _is_open(rule: str) -> bool:
-    """Whether a rule's text ends amid quotes."""
+    """Whether a rule's text ends inside quotes."""
     if '"' not in rule:
         return False
     return bool((_ESCAPED.sub("", rule) if "\\" in rule else rule).count('"') % 2)
@@ -236,7 +240,7 @@ def _is_open(rule: str) -> bool:
 
 
 def dump_state(state: State) -> Json:
-    """The state in JSON's own types."""
+    """Return the state in JSON's own types."""
     return {
         "prefix": state.prefix,
         "variant": state.variant,
@@ -246,7 +250,7 @@ def dump_state(state: State) -> Json:
 
 
 def load_state(data: object) -> State:
-    """What :func:`dump_state` made. Errors: LookupError, TypeError, ValueError."""
+    """Return the state that :func:`dump_state` was given. Errors: LookupError, TypeError, ValueError."""
     fields = members(data)
     variant = optional(string, fields["variant"])
     return State(_loaded(fields["tables"]), _loaded(fields["strays"]), string(fields["prefix"]), variant)
@@ -266,7 +270,7 @@ def _table(fields: Mapping[str, Json]) -> Table:
 
 
 def lines_of(tables: Tables) -> Iterator[str]:
-    """Every rule's text."""
+    """Yield the text of every rule and entry."""
     for table in tables.values():
         for rules in table.chains.values():
             yield from rules

@@ -1,7 +1,7 @@
 """The two variants of iptables, legacy and nft, and their tools. Each has tables that the other does not see.
 
-The variant that holds our chains is the one that is used. With none there, or with chains in both, it is the one that
-the machine's ``iptables`` is (iptables-nft(8)).
+svcc uses the variant that has our chains. Where neither or both have any, it uses the variant of the machine's
+``iptables`` (iptables-nft(8)).
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from svcc.kernel.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
 _OTHER = {LEGACY: NFT, NFT: LEGACY}
-#: The legacy tables that there are, one name a line. Asking the tool for one that is not there would make it.
+#: Files with the names of the legacy tables that exist, one on each line. The tool would make a table that it is asked
+#: for.
 _NAMES = {"iptables": "ip_tables_names", "ip6tables": "ip6_tables_names"}
 
-#: What holds those of the nft variant in nf_tables (iptables-nft(8)).
+#: The families and tables of nf_tables that the nft variant uses (iptables-nft(8)).
 _NFT_FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _NFT_TABLES = ("nat", "filter", "mangle", "raw", "security")
 
 
 def other(variant: str) -> str:
-    """The variant that is not this one: legacy of nft, nft of legacy."""
+    """Return the other variant: legacy for nft, nft for legacy."""
     return _OTHER[variant]
 
 
 def default(family: str) -> str:
-    """The variant that the tool called ``iptables`` (or ip6tables) is. Before 1.8 there was only legacy.
+    """Return the variant of the tool ``iptables`` (or ip6tables). Before release 1.8 there was only legacy.
 
-    Errors: StepError where it does not come to its end.
+    ``family``: the tool's name. Errors: StepError where the tool does not come to its end.
     """
     try:
         path = tools.find(family)
@@ -50,7 +51,10 @@ def default(family: str) -> str:
 
 @cache
 def _variant_of(family: str, path: str, _: tuple[int, ...]) -> str:
-    """Each program is asked once: it says the same until another is put in its place. Errors: StepError."""
+    """Return the variant that a program says it is. Results are kept: a program says the same until its file changes.
+
+    Errors: StepError.
+    """
     done = tools.run([path, "--version"], name=family)
     if done.end is not ToolEnd.REFUSED:
         raise done.error(family, reading=True)
@@ -58,18 +62,19 @@ def _variant_of(family: str, path: str, _: tuple[int, ...]) -> str:
 
 
 def tool(family: str, variant: str, verb: str) -> str:
-    """The name of ``FAMILY-restore`` or ``-save`` for a variant; distributions with one variant have one name."""
+    """Return the name of ``FAMILY-restore`` or ``FAMILY-save`` for a variant. Distributions with only one variant do
+    not name it. ``verb``: restore or save. Errors: StepError."""
     named = f"{family}-{variant}-{verb}"
     return named if tools.find(named) or variant != default(family) else f"{family}-{verb}"
 
 
 def saved(family: str, variant: str, ours: Ours) -> Saved:
-    """What is ours in one variant. Errors: StepError."""
+    """Return our objects in one variant. Errors: StepError."""
     return Listing(family, variant).saved(ours)
 
 
 class Listing:
-    """A listing of one variant under way. Errors of all methods: StepError."""
+    """A listing of one variant that was begun. Errors of all methods: StepError."""
 
     def __init__(self, family: str, variant: str) -> None:
         self._family = family
@@ -79,7 +84,7 @@ class Listing:
                 self._running = tools.Running([tool(family, variant, "save")])
 
     def data(self) -> bytes:
-        """Waits for what iptables-save prints; nothing where there is no such variant."""
+        """Wait for what iptables-save prints, and return it; nothing where there is no such variant."""
         if self._running is None:
             return b""
         done = self._running.ended
@@ -90,18 +95,19 @@ class Listing:
         return done.output
 
     def saved(self, ours: Ours) -> Saved:
-        """Waits for the listing, and reads what is ours from it."""
+        """Wait for the listing, and return our objects in it."""
         with tools.understood(self._family, f"{self._family}-save"):
             return parse_saved(self.data().decode(errors="replace"), ours)
 
 
 def has_nft_tables(family: str) -> bool:
-    """Whether there may be any. Where there is none, as on a kernel without nf_tables, the tool would print nothing."""
+    """Whether the nft variant may have tables. Where it has none, as on a kernel without nf_tables, its tool would
+    print nothing."""
     return not netlink.lacks(_NFT_FAMILIES[family], *_NFT_TABLES)
 
 
 def has_legacy_tables(family: str) -> bool:
-    """Errors: StepError."""
+    """Whether the legacy variant has tables. Errors: StepError."""
     try:
         return bool(Path("/proc/thread-self/net", _NAMES[family]).read_text().strip())
     except FileNotFoundError:
@@ -121,7 +127,8 @@ class Restore:
     WAIT = 60
 
     def run(self, text: str, *, test: bool = False) -> tools.Done:
-        """Errors: StepError where there is no such tool."""
+        """Run the tool with a script as its input. ``test``: whether it only tries the script. Errors: StepError where
+        there is no such tool."""
         name = tool(self.family, self.variant, "restore")
         argv = [name, "--noflush", "-w", str(self.WAIT), *(["--test"] if test else [])]
         try:

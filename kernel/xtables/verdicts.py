@@ -1,4 +1,4 @@
-"""What a rule does with a packet, printed as ``iptables-save`` (1.8) prints it (iptables-extensions(8))."""
+"""The verdicts of rules, printed as ``iptables-save`` (1.8) prints them (iptables-extensions(8))."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCEPT, DROP, RETURN = Final("ACCEPT"), Final("DROP"), Final("RETURN")
 
 @dataclass(frozen=True, slots=True)
 class Jump(Verdict):
-    """Walk ``chain``, then come back."""
+    """The packet walks through ``chain``, then comes back to the next rule."""
 
     chain: str
 
@@ -43,7 +43,7 @@ class Jump(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Goto(Verdict):
-    """Walk ``chain``, then go on where this rule's own chain was called from."""
+    """The packet walks through ``chain``, then goes on where this rule's own chain was called from."""
 
     chain: str
 
@@ -53,7 +53,7 @@ class Goto(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class SetMark(Verdict):
-    """Set the bits of ``mask`` in the packet's mark to ``value`` and go on."""
+    """The bits of ``mask`` in the packet's mark are set to ``value``, and the packet goes on."""
 
     value: int
     mask: int
@@ -64,7 +64,7 @@ class SetMark(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class SetCtMark(Verdict):
-    """Set the bits of ``mask`` in the connection's mark to ``value`` and go on."""
+    """The bits of ``mask`` in the connection's mark are set to ``value``, and the packet goes on."""
 
     value: int
     mask: int
@@ -75,8 +75,8 @@ class SetCtMark(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class MarkFromSet(Verdict):
-    """mangle table only. Where an ipset holds the packet's ``fields``, the packet gets the mark that the element says
-    (skbinfo in ipset(8)); either way it goes on."""
+    """Where a set of ipset's holds the packet's ``fields``, the packet gets the mark of the element (skbinfo in
+    ipset(8)). It goes on in any case. Only in the mangle table."""
 
     name: str
     fields: str
@@ -87,8 +87,8 @@ class MarkFromSet(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Masquerade(Verdict):
-    """Source becomes the outgoing device's address, with a source port chosen at random (of two connections that
-    are set up in the same moment, neither can take the other's)."""
+    """The packet's source becomes the address of the device that it leaves by, with a random source port: two
+    connections that begin at the same moment would get the same port otherwise."""
 
     def __str__(self) -> str:
         return "-j MASQUERADE --random-fully"
@@ -96,7 +96,8 @@ class Masquerade(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Snat(Verdict):
-    """Source becomes one of the addresses from ``first`` to ``last`` (as printed), likewise."""
+    """The packet's source becomes one of the addresses from ``first`` to ``last`` (as printed), with a random port: see
+    :class:`Masquerade`."""
 
     first: str
     last: str
@@ -108,7 +109,10 @@ class Snat(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Reject(Verdict):
-    """filter table only. ``reason``: tcp-reset, icmp-port-unreachable, icmp6-port-unreachable."""
+    """The packet is dropped, and its sender is told. Only in the filter table.
+
+    ``reason``: tcp-reset, icmp-port-unreachable or icmp6-port-unreachable.
+    """
 
     reason: str
 
@@ -118,7 +122,8 @@ class Reject(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Dnat(Verdict):
-    """nat table only. Destination becomes ``address`` (as printed, an IPv6 address without brackets)."""
+    """The packet's destination becomes ``address`` (as printed, an IPv6 address without brackets). Only in the nat
+    table."""
 
     address: str
     port: int | None = None  # None: the port stays
@@ -128,7 +133,7 @@ class Dnat(Verdict):
 
 
 def dnat(address: str, port: int | None) -> str:
-    """The text of :class:`Dnat`, without the object: there are hundreds of thousands."""
+    """Return the text of a :class:`Dnat` without making the object, as there may be hundreds of thousands."""
     if port is None:
         return f"-j DNAT --to-destination {address}"
     host = f"[{address}]" if ":" in address else address
