@@ -13,6 +13,8 @@ class ReadIPv4Address(IPv4Address):
 
     __slots__ = ("text",)
 
+    _ip: int  # ipaddress's own
+
     def __init__(self, address: int, text: str = "") -> None:
         """``text``: what it was read from; "": it was computed of another one, as sums are."""
         super().__init__(address)
@@ -31,7 +33,14 @@ class ReadIPv4Address(IPv4Address):
 def read_ipv4(text: str) -> ReadIPv4Address | None:
     """An IPv4 address; None: the text is something else, or wrong (inet_pton(3))."""
     try:
-        address = int.from_bytes(inet_pton(AF_INET, text), "big")
+        number = int.from_bytes(inet_pton(AF_INET, text), "big")
     except (OSError, ValueError):
         return None
-    return ReadIPv4Address(address, str(text))  # of a word with a place, the word alone
+    # What its constructor does, without asking once more whether the number is that of an address.
+    address = _new(ReadIPv4Address)
+    address._ip = number
+    address.text = str(text)  # of a word with a place, the word alone
+    return address
+
+
+_new = object.__new__
