@@ -20,7 +20,7 @@ def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
 
 def _check_backups(service: ir.Service) -> Iterator[Diagnostic]:
     """A backup stands in for endpoints of its family; alone it is an endpoint as any other."""
-    if not any(endpoint.backup for endpoint in service.endpoints):
+    if True not in [endpoint.backup for endpoint in service.endpoints]:
         return
     for version in (4, 6):
         here = [endpoint for endpoint in service.endpoints if endpoint.address.version == version]

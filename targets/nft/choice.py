@@ -48,6 +48,14 @@ class Choice:
     targets: tuple[PortTarget, ...]  # by slot; a single one: the same for all
     by_port: bool = False  # a hash is of the client's port too
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of all fields. There are few choices, which each frontend looks up."""
+        return hash((self.scheduler, self.weights, self.targets, self.by_port))
+
     @property
     def counts(self) -> bool:
         """Whether there is a counter, which no two services may share: each client of one would move the other's on."""
@@ -111,8 +119,12 @@ def choice(frontend: Frontend) -> Choice:
     if scheduler is ir.Scheduler.RR:
         weights = tuple(min(weight, 1) for weight in weights)
     if len(frontend.endpoints) == 1:  # no choice, no counter
-        return Choice(ir.Scheduler.RANDOM, weights, targets)
-    return Choice(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
+        return _same(ir.Scheduler.RANDOM, weights, targets)
+    return _same(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
+
+
+#: One object for all equal ones: there are few, and what they are asked for is worked out once.
+_same = lru_cache(maxsize=4096)(Choice)
 
 
 def slots(frontend: Frontend) -> tuple[ir.Endpoint | None, ...]:
