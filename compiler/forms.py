@@ -47,38 +47,52 @@ class Form:
         return self.make(words), found.end()
 
 
+@dataclass(slots=True)
+class _Known:
+    form: Form
+    uses: int = 0  # since forms were looked through the last time
+
+
 class Forms:
     """The forms of services that one parser has met.
 
-    ``every``: a form is made of one in so many services that none fits; to make it takes as long as to read 50 word by
-    word. ``most``: of the forms, which are tried one after the other.
+    ``every``: after so many services that have none, forms that were of little use are given up, and one is made of the
+    next; to make it takes as long as to read 100 of them. ``most``: so many are made for a text.
     """
 
-    def __init__(self, every: int = 50, most: int = 6) -> None:
-        self._known: list[Form] = []
+    def __init__(self, every: int = 50, most: int = 4) -> None:
+        self._known: list[_Known] = []
         self._every, self._most = every, most
-        self._unfamiliar = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """From here on it is another text."""
+        self._unfamiliar, self._left = 0, self._most
 
     def read(self, text: str, at: int) -> tuple[syntax.Item, int] | None:
         """See :meth:`Form.read`."""
-        for form in self._known:
-            if (found := form.read(text, at)) is not None:
-                if form is not self._known[0]:  # the one that was of use last is tried first
-                    self._known.remove(form)
-                    self._known.insert(0, form)
+        for place, known in enumerate(self._known):
+            if (found := known.form.read(text, at)) is not None:
+                known.uses += 1
+                if place:  # the one that was of use last is tried first
+                    self._known.insert(0, self._known.pop(place))
                 return found
         return None
 
     def wanted(self, text: str, at: int) -> bool:
         """Whether a form is to be made of what stands at an offset and has none that is known."""
-        if len(self._known) == self._most or not text.startswith("service", at):
+        if not text.startswith("service", at):
             return False
-        self._unfamiliar = (self._unfamiliar + 1) % self._every
-        return self._unfamiliar == 0
+        self._unfamiliar += 1
+        if self._unfamiliar % self._every:
+            return False
+        self._known = [_Known(known.form) for known in self._known if known.uses * 10 >= self._every]
+        self._left -= 1
+        return self._left >= 0
 
     def add(self, form: Form) -> None:
         """Take in a form, which is tried first."""
-        self._known.insert(0, form)
+        self._known.insert(0, _Known(form))
 
 
 def form_of(text: str, lark: Lark, lexer: QuickLexer, items: Sequence[syntax.Item]) -> Form | None:

@@ -121,6 +121,8 @@ class Parser:
     def parse(self, source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
         """See :func:`parse`."""
         transformer = self._transformer
+        if self._forms is not None:
+            self._forms.begin()
         items: list[syntax.Item] = []
         text = source.text if source.text.endswith("\n") else source.text + "\n"
         diagnostics: list[Diagnostic] = []

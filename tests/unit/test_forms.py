@@ -17,6 +17,7 @@ from svcc.compiler.source import Source
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
 WORD_BY_WORD = Parser(Forms(most=0))
+OF_ALIKE = Parser(Forms(every=1, most=1))
 
 #: What stands in services, right and wrong; some of it is of one form though it looks otherwise.
 STATEMENTS = [
@@ -127,7 +128,18 @@ def test_any_text_is_read_as_word_by_word_whatever_was_read_before(read: list[st
 
 @given(st.integers(0, len(ALIKE)), st.integers(0, 3), st.sampled_from(PIECES))
 def test_a_service_that_is_nearly_of_a_form_is_read_as_word_by_word(at: int, out: int, piece: str) -> None:
-    _compare(OF_ALIKE, ALIKE[:at] + piece + ALIKE[at + out :])
+    _compare(OF_ALIKE, f"svcc 1\n{ALIKE}{ALIKE[:at]}{piece}{ALIKE[at + out :]}")
+
+
+def test_forms_that_are_of_no_use_are_given_up() -> None:
+    forms = Forms(every=10, most=3)
+    parser = Parser(forms)
+    alike = "".join(f"service s{n} {{ vip 10.0.0.{n} }}\n" for n in range(1, 30))
+    parser.parse(Source("main.dsl", f"svcc 1\n{alike}"))
+    assert forms.read("service t { vip 10.0.1.1 }\n", 0)
+    others = "".join(f"service u{n} {{ vip {'10.0.0.1 ' * n} }}\n" for n in range(2, 40))
+    parser.parse(Source("main.dsl", f"svcc 1\n{others}"))
+    assert not forms.read("service t { vip 10.0.1.1 }\n", 0)
 
 
 @pytest.mark.parametrize("every", [1, 2, 50])
@@ -150,7 +162,3 @@ def test_services_of_a_known_form_are_read_by_it(every: int, monkeypatch: pytest
     assert file is not None
     assert len(file.items) == 101
     assert read == [*file.items[every:]]
-
-
-OF_ALIKE = Parser(Forms(every=1, most=1))
-OF_ALIKE.parse(Source("main.dsl", ALIKE))
