@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, related
+from svcc.compiler.read_addresses import numbers, versions
 from svcc.compiler.source import Span
 
 
@@ -43,6 +44,15 @@ def _kind(address: ir.Address) -> str | None:
     return "the broadcast address" if number == 0xFFFF_FFFF else "reserved"
 
 
+def _are_plain(addresses: list[ir.Address], edges: frozenset[int]) -> bool:
+    """Whether all of them can serve, and none is at the edge of a network, as far as that is to be seen at once."""
+    if versions(addresses) != {4}:
+        return not addresses
+    found = numbers(addresses)
+    first, last = min(found) >> 24, max(found) >> 24
+    return first > 0 and last < 224 and (last < 127 or first > 127) and edges.isdisjoint(found)
+
+
 def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
     def bad(what: str, address: ir.Address, span: Span | None) -> Iterator[Diagnostic]:
         kind = _kind(address)
@@ -50,7 +60,7 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address)} is {kind}", span)
 
     edges = _edges(program.cluster)
-    edge_numbers = set(map(int, edges))  # a sieve: hashing an address takes ten times as long as this comparison
+    edge_numbers = frozenset(numbers(edges))  # a sieve: hashing an address takes ten times as long as this comparison
     for node in program.nodes:
         for address in node.addresses:
             yield from bad("the node's", address, node.spans.get(f"address {address}", node.span))
@@ -62,10 +72,11 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
         ):
             for address in addresses:
                 yield from bad(f"{statement}", address, service.spans.get(f"{statement} {address}", service.span))
+        if _are_plain([endpoint.address for endpoint in service.endpoints], edge_numbers):
+            continue
         for endpoint in service.endpoints:
-            if _kind(endpoint.address) is not None:
-                yield from bad("endpoint", endpoint.address, endpoint.span or service.span)
-            if int(endpoint.address) in edge_numbers and endpoint.address in edges:
+            yield from bad("endpoint", endpoint.address, endpoint.span or service.span)
+            if endpoint.address in edges:
                 message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
 
@@ -90,8 +101,8 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
         ("pods", cluster.pods, cluster.spans, None),
         ("services", cluster.services, cluster.spans, None),
         ("nodeport-addresses", cluster.nodeport_addresses, cluster.spans, None),
-        *(("allow-from", service.allow_from, service.spans, service.span) for service in program.services),
-        *(("masquerade", service.masquerade_from, service.spans, service.span) for service in program.services),
+        *(("allow-from", one.allow_from, one.spans, one.span) for one in program.services if one.allow_from),
+        *(("masquerade", one.masquerade_from, one.spans, one.span) for one in program.services if one.masquerade_from),
     ]
     for statement, networks, spans, fallback in lists:
         for network in networks:
@@ -145,10 +156,12 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
                 if known is not None and not known[0].startswith(f"the {statement} "):
                     yield _two_roles(address, known, role, span)
                 frontal.setdefault(address, (role, span))
-    frontal_numbers = set(map(int, frontal))
+    frontal_numbers = frozenset(numbers(frontal))
     for service in program.services:
+        if frontal_numbers.isdisjoint(numbers([endpoint.address for endpoint in service.endpoints])):
+            continue
         for endpoint in service.endpoints:
-            known = frontal.get(endpoint.address) if int(endpoint.address) in frontal_numbers else None
+            known = frontal.get(endpoint.address)
             if known is not None:
                 role = f"an endpoint of {service.name}"
                 yield _two_roles(endpoint.address, (role, endpoint.span or service.span), known[0], known[1])

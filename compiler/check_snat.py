@@ -12,7 +12,7 @@ from svcc.compiler.diagnostic import Diagnostic
 
 def check_snat(service: ir.Service) -> Iterator[Diagnostic]:
     """Return an error where the source addresses of a service are not one range in each family."""
-    for version in (4, 6):
+    for version in (4, 6) if service.snat else ():
         own = sorted((address for address in service.snat if address.version == version), key=int)
         gap = next(((a, b) for a, b in pairwise(own) if int(b) != int(a) + 1), None)
         if gap is not None:

@@ -20,7 +20,7 @@ def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
 
 def _check_backups(service: ir.Service) -> Iterator[Diagnostic]:
     """Warn where all endpoints of a family are backups: they stand in for nothing, and serve like any others."""
-    if not any(endpoint.backup for endpoint in service.endpoints):
+    if True not in [endpoint.backup for endpoint in service.endpoints]:
         return
     for version in (4, 6):
         here = [endpoint for endpoint in service.endpoints if endpoint.address.version == version]

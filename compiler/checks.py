@@ -18,6 +18,7 @@ from svcc.compiler.check_turns import check_turns
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.prefix import is_taken
+from svcc.compiler.read_addresses import numbers, versions
 from svcc.compiler.values import MAX_PORT
 
 
@@ -97,13 +98,13 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
 
 def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:
     """Whether all endpoints have distinct addresses (which their numbers show), and none has a port of its own."""
-    return len({int(e.address) for e in endpoints if e.port is None}) == len(endpoints)
+    return len(set(numbers([e.address for e in endpoints if e.port is None]))) == len(endpoints)
 
 
 def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
     """Warn of addresses without endpoints of their family, and the other way round: both are likely mistakes."""
-    families = {endpoint.address.version for endpoint in service.endpoints}
-    if not families:
+    families = versions([endpoint.address for endpoint in service.endpoints])
+    if not families or families == versions(service.addresses):
         return
     refuse = ir.WhenEmpty.DROP if service.when_empty is ir.WhenEmpty.DROP else ir.WhenEmpty.REJECT
     for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
@@ -116,7 +117,7 @@ def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
                     f"IPv{address.version} clients need IPv{address.version} endpoints",
                     severity=Severity.WARNING,
                 )
-    fronts = {address.version for address in service.addresses}
+    fronts = versions(service.addresses)
     if fronts and not families <= fronts and not any(port.nodeport for port in service.ports):
         endpoint = next(e for e in service.endpoints if e.address.version not in fronts)
         family = f"IPv{endpoint.address.version}"

@@ -6,9 +6,10 @@ use, with the place from here. It drops nothing silently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from svcc.compiler import ir
 from svcc.compiler.source import Span
@@ -169,30 +170,22 @@ def _port_features(port: ir.Port) -> Iterator[Feature]:
         yield Feature.PORT_RANGE_SHIFT if shifted else Feature.PORT_RANGE
 
 
+#: The options of an endpoint that need a feature, and their values where it has none: nearly all endpoints have none.
+_OPTIONS = attrgetter("weight", "port", "backup", "max_connections")
+_NO_OPTIONS = {(1, None, False, None)}
+
+
 def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
     """Return the features that endpoints use. Each is reported once per service, at the first endpoint that has it."""
-    weights = {endpoint.weight for endpoint in service.endpoints}
-    if weights - {0, 1}:
-        first = next(e for e in service.endpoints if e.weight not in (0, 1))
-        yield Use(Feature.WEIGHT, service, first.span or service.span)
-    shown_by = {
-        Feature.ENDPOINT_PORT: _has_port,
-        Feature.BACKUP: _is_backup,
-        Feature.MAX_CONNECTIONS: _is_limited,
+    if {*map(_OPTIONS, service.endpoints)} <= _NO_OPTIONS:
+        return
+    shown_by: dict[Feature, Callable[[ir.Endpoint], bool]] = {
+        Feature.WEIGHT: lambda endpoint: endpoint.weight not in (0, 1),
+        Feature.ENDPOINT_PORT: lambda endpoint: endpoint.port is not None,
+        Feature.BACKUP: lambda endpoint: endpoint.backup,
+        Feature.MAX_CONNECTIONS: lambda endpoint: endpoint.max_connections is not None,
     }
     for feature, shows in shown_by.items():
         shown = next(filter(shows, service.endpoints), None)
         if shown is not None:
             yield Use(feature, service, shown.span or service.span)
-
-
-def _has_port(endpoint: ir.Endpoint) -> bool:
-    return endpoint.port is not None
-
-
-def _is_backup(endpoint: ir.Endpoint) -> bool:
-    return endpoint.backup
-
-
-def _is_limited(endpoint: ir.Endpoint) -> bool:
-    return endpoint.max_connections is not None

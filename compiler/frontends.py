@@ -92,17 +92,29 @@ def service_label(service: ir.Service) -> str:
 
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
     """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
-    pods: set[int] = {network.version for network in program.cluster.pods}
-    near = _Near(program, node)
+    view = View(program, node)
     for service in program.services:
-        reach = _Reach(service, near, pods)
+        yield from view.frontends(service)
+
+
+class View:
+    """What services come to on one node of a program: what is the same for all of them is worked out once."""
+
+    def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
+        self._program = program
+        self._near = _Near(program, node)
+        self._pods: set[int] = {network.version for network in program.cluster.pods}
+
+    def frontends(self, service: ir.Service) -> Iterator[Frontend]:
+        """Those of a service, in the order of :func:`frontends`."""
+        reach = _Reach(service, self._near, self._pods)
         for port in service.ports:
             for vip in service.vips:
                 yield reach.frontend(port, Kind.VIP, vip.version, vip)
             for external_ip in service.external_ips:
                 yield reach.frontend(port, Kind.EXTERNAL_IP, external_ip.version, external_ip)
             if port.nodeport is not None:
-                for version in node_port_versions(program, service):
+                for version in node_port_versions(self._program, service):
                     yield reach.frontend(port, Kind.NODE_PORT, version, None)
 
 

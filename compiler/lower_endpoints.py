@@ -102,12 +102,15 @@ class Pools:
         return str(name)
 
 
-def _of_addresses(values: Values, lines: syntax.AddressLines) -> Iterator[ir.Endpoint]:
+def _of_addresses(values: Values, lines: syntax.AddressLines) -> list[ir.Endpoint]:
     source = values.source
+    found: list[ir.Endpoint] = []
     for text, start in lines.words():
-        address: ir.Address | None = read_ipv4(text)
-        port = None
-        if address is None:
-            address, port = values.endpoint_address(word_at("ADDRESS", text, start))
-        if address is not None:
-            yield ir.Endpoint(address, port, span=Span(source, start, start + len(text)))
+        span = Span(source, start, start + len(text))
+        if (address := read_ipv4(text)) is not None:
+            found.append(ir.plain_endpoint(address, span))
+        else:
+            other, port = values.endpoint_address(word_at("ADDRESS", text, start))
+            if other is not None:
+                found.append(ir.Endpoint(other, port, span=span))
+    return found

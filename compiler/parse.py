@@ -11,8 +11,10 @@ from lark import Lark, Token, Transformer, Tree, UnexpectedInput, v_args
 from svcc.compiler import syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.forms import Form, Forms, form_of
 from svcc.compiler.source import Source
 from svcc.grammar import parser
+from svcc.grammar.lexer import QuickLexer
 
 #: As many errors of one file are shown, and as many counted.
 MAX_ERRORS = 25
@@ -108,12 +110,83 @@ def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.Addres
     return tuple(found)
 
 
+class Parser:
+    """A parser, for one thread at a time: it holds what is being read."""
+
+    def __init__(self, forms: Forms) -> None:
+        self._transformer = _ToSyntax()
+        self._lark: Lark = parser(self._transformer, skip=self._skip)
+        self._forms: Forms | None = forms  # None: one is being made
+
+    def parse(self, source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
+        """See :func:`parse`."""
+        transformer = self._transformer
+        if self._forms is not None:
+            self._forms.begin()
+        items: list[syntax.Item] = []
+        text = source.text if source.text.endswith("\n") else source.text + "\n"
+        diagnostics: list[Diagnostic] = []
+        count = 0
+        while count < _COUNTED:
+            transformer.items = []
+            try:
+                self._lark.parse(text)
+            except UnexpectedInput as error:
+                from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need these two
+                from svcc.compiler.syntax_error import explain, statement_at
+
+                count += 1
+                begin = _last_start(transformer.items)
+                if count == 1 and (foreign := foreign_file(source)) is not None:
+                    return None, [foreign]
+                if count <= MAX_ERRORS + 1:
+                    found = explain(error, source, text, begin)
+                    if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):  # it has been told
+                        diagnostics.append(found)
+                start, end = statement_at(text, _offset(error, text), begin)
+                if not text[start:end].strip():
+                    return None, _shown(diagnostics, count)
+                if begin <= start:
+                    items += transformer.items[:-1]
+                else:
+                    begin = 0
+                text = " " * begin + text[begin:start] + _blank(text[start:end]) + text[end:]
+            else:
+                items += transformer.items
+                transformer.items = []
+                if count > MAX_ERRORS:
+                    break
+                return syntax.File(source, tuple(items), recovered=bool(diagnostics)), diagnostics
+        return None, _shown(diagnostics, count)
+
+    def _skip(self, lexer: QuickLexer, text: str, at: int) -> int:
+        """Read services of known forms, from an offset on; gives the offset behind them."""
+        forms, items = self._forms, self._transformer.items
+        if forms is None:
+            return at
+        while True:
+            while (found := forms.read(text, at)) is not None:
+                item, at = found
+                items.append(item)
+            if not forms.wanted(text, at) or (form := self._form(lexer, text[at:])) is None:
+                return at
+            forms.add(form)
+
+    def _form(self, lexer: QuickLexer, text: str) -> Form | None:
+        """The form of the service that a text begins with."""
+        forms, items = self._forms, self._transformer.items
+        self._forms, self._transformer.items = None, []
+        try:
+            return form_of(text, self._lark, lexer, self._transformer.items)
+        finally:
+            self._forms, self._transformer.items = forms, items
+
+
 class _Parsers(local):
-    """Each thread's own parser: its transformer holds what is being read."""
+    """Each thread's own parser."""
 
     def __init__(self) -> None:
-        self.transformer = _ToSyntax()
-        self.lark: Lark = parser(self.transformer, address_lines=True)
+        self.parser = Parser(Forms())
 
 
 @cache
@@ -127,43 +200,7 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
     A statement with an error is left out and what is around and after it is read again, so that each statement is
     judged by itself. None where no reading is left (a block without end, too many errors, another language).
     """
-    mine = _parsers()
-    lark, transformer = mine.lark, mine.transformer
-    items: list[syntax.Item] = []
-    text = source.text if source.text.endswith("\n") else source.text + "\n"
-    diagnostics: list[Diagnostic] = []
-    count = 0
-    while count < _COUNTED:
-        transformer.items = []
-        try:
-            lark.parse(text)
-        except UnexpectedInput as error:
-            from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need these two
-            from svcc.compiler.syntax_error import explain, statement_at
-
-            count += 1
-            begin = _last_start(transformer.items)
-            if count == 1 and (foreign := foreign_file(source)) is not None:
-                return None, [foreign]
-            if count <= MAX_ERRORS + 1:
-                found = explain(error, source, text, begin)
-                if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):  # it has been told
-                    diagnostics.append(found)
-            start, end = statement_at(text, _offset(error, text), begin)
-            if not text[start:end].strip():
-                return None, _shown(diagnostics, count)
-            if begin <= start:
-                items += transformer.items[:-1]
-            else:
-                begin = 0
-            text = " " * begin + text[begin:start] + _blank(text[start:end]) + text[end:]
-        else:
-            items += transformer.items
-            transformer.items = []
-            if count > MAX_ERRORS:
-                break
-            return syntax.File(source, tuple(items), recovered=bool(diagnostics)), diagnostics
-    return None, _shown(diagnostics, count)
+    return _parsers().parser.parse(source)
 
 
 def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:

@@ -1,8 +1,9 @@
-"""Reads the IPv4 addresses of programs, of which a large one has a hundred thousand."""
+"""Reads the addresses of programs, of which a large one has a hundred thousand."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET, inet_pton
 
 
@@ -12,6 +13,8 @@ class ReadIPv4Address(IPv4Address):
     """
 
     __slots__ = ("text",)
+
+    _ip: int  # ipaddress's own
 
     def __init__(self, address: int, text: str = "") -> None:
         """``text``: what the address was read from; "": it was computed from another address, as sums are."""
@@ -31,7 +34,24 @@ class ReadIPv4Address(IPv4Address):
 def read_ipv4(text: str) -> ReadIPv4Address | None:
     """Return an IPv4 address. Return None where the text is something else, or wrong (inet_pton(3))."""
     try:
-        address = int.from_bytes(inet_pton(AF_INET, text), "big")
+        number = int.from_bytes(inet_pton(AF_INET, text), "big")
     except (OSError, ValueError):
         return None
-    return ReadIPv4Address(address, str(text))  # keeps only the text of a word, and not its place
+    # This is what the constructor does, without a second check that the number is one of an address.
+    address = _new(ReadIPv4Address)
+    address._ip = number
+    address.text = str(text)  # keeps only the text of a word, and not its place
+    return address
+
+
+_new = object.__new__
+
+
+def numbers(addresses: Iterable[IPv4Address | IPv6Address]) -> list[int]:
+    """Return ``int()`` of each address, without a call for each."""
+    return [address._ip for address in addresses]  # type: ignore[union-attr]
+
+
+def versions(addresses: Iterable[IPv4Address | IPv6Address]) -> set[int]:
+    """Return the families of addresses: 4, 6 or both."""
+    return {4 if issubclass(kind, IPv4Address) else 6 for kind in set(map(type, addresses))}

@@ -6,7 +6,6 @@ A :data:`Word` is lark's token: a string with its place (``start_pos``, ``end_po
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -66,14 +65,21 @@ class AddressLines:
 
     text: Word
 
-    def words(self) -> Iterator[tuple[str, int]]:
-        """Yield the addresses, each with the offset in the file at which it begins."""
-        begin = self.text.start_pos or 0
-        found = _ADDRESS_OR_COMMENT.finditer(self.text)
-        return ((one[1], begin + one.start()) for one in found if one[1])
+    def words(self) -> list[tuple[str, int]]:
+        """Return the addresses, each with the offset in the file at which it begins."""
+        text, begin = str(self.text), self.text.start_pos or 0
+        if ";" in text or "#" in text:
+            text = _NO_ADDRESS.sub(lambda found: " " * len(found[0]), text)
+        words: list[tuple[str, int]] = []
+        end = 0
+        for word in text.split():
+            at = text.index(word, end)
+            end = at + len(word)
+            words.append((word, begin + at))
+        return words
 
 
-_ADDRESS_OR_COMMENT = re.compile(r"([^\s;#]++)|#[^\n]*")
+_NO_ADDRESS = re.compile(r";|#[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib.resources import files
 from threading import Lock
 from typing import Any
@@ -13,7 +14,7 @@ from lark import Lark, Token, Transformer
 from lark.lark import PostLex
 
 from svcc.grammar.kept import kept_parser
-from svcc.grammar.lexer import AddressLinesLexer, QuickLexer
+from svcc.grammar.lexer import QuickLexer, Skip, SkippingLexer
 
 
 def grammar_text() -> str:
@@ -35,14 +36,14 @@ _MAKING = Lock()
 
 
 def parser(
-    transformer: Transformer[Token, object] | None = None, *, every_token: bool = False, address_lines: bool = False
+    transformer: Transformer[Token, object] | None = None, *, every_token: bool = False, skip: Skip | None = None
 ) -> Lark:
     """Return a LALR(1) parser. ``transformer`` is applied while the parser runs, so that no tree is built.
 
-    ``every_token``: signs and the ends of statements are in the tree, too. ``address_lines``: consecutive endpoints
-    that are only addresses are one token.
+    ``every_token``: signs and the ends of statements are in the tree, too. ``skip``: leaves out items that the caller
+    reads itself; then consecutive endpoints that are only addresses are one token.
     """
-    lexer = AddressLinesLexer if address_lines else QuickLexer
+    lexer = QuickLexer if skip is None else partial(SkippingLexer, skip=skip)
     options: dict[str, Any] = {"transformer": transformer, "_plugins": {"ContextualLexer": lexer}}
     kept = None if every_token else kept_parser(grammar_text(), postlex=_AnyWord(), **options)
     return kept or made_parser(keep_all_tokens=every_token, **options)

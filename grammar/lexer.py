@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 from lark import Token
@@ -15,6 +17,17 @@ from lark.parsers.lalr_parser_state import ParserState
 ADDRESS_LINES = "ADDRESS_LINES"
 #: What can stand in one state of the parser: how to find the next word, and the keywords among names.
 _Finder: TypeAlias = tuple[Callable[[str, int], re.Match[str] | None], Mapping[str, str]]
+#: Gives the offset behind what somebody else reads at an offset of the text; where nobody does, that offset itself.
+Skip: TypeAlias = Callable[["QuickLexer", str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a token of one kind is found where the lexer finds it, and no other one."""
+
+    before: str  # an expression of what comes before it, and cannot be another token
+    found: str  # the token's own; the lexer never goes back to a shorter one
+    keywords: Mapping[str, str] | None  # of what is found as a name: which words are keywords, and of which kinds
 
 
 class QuickLexer(ContextualLexer):
@@ -30,32 +43,50 @@ class QuickLexer(ContextualLexer):
     ) -> None:
         conf.skip_validation = True  # a test builds the grammar with ``strict``, which is when lark checks terminals
         super().__init__(conf, states, always_accept)
-        self._finders = _Finders(self.lexers, self._pieces(conf, states))
+        self._in_pieces = self._pieces(conf, states)
+        self._finders = _Finders(self.lexers, self._in_pieces)
+        self._behind_items = frozenset(state for state, accepted in states.items() if _is_behind_items({*accepted}))
 
     def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
         """By state the expression of what is found in one piece there, though lark's lexer finds word by word."""
         return {}
+
+    def _skip(self, text: str, at: int) -> int:
+        """The offset from which on there is something for this lexer, behind an item and its end."""
+        return at
+
+    def step(self, state: Any, kind: str) -> Step:
+        """How this lexer finds a token of a kind in a state of the parser."""
+        terminals, keywords = _terminals(self.lexers[state], self._in_pieces.get(state))
+        literal = next((word for word, name in keywords.items() if name == kind), None)
+        wanted = kind if literal is None else "NAME"
+        others = list(takewhile(lambda name: name != wanted, terminals))
+        unless = f"(?!{'|'.join(terminals[name] for name in others)})" if others else ""
+        return Step(
+            rf"[ \t]*+{unless}{'' if literal is None else f'(?={literal})'}",
+            terminals[wanted],
+            keywords if wanted == "NAME" else None,
+        )
 
     def lex(self, lexer_state: LexerState, parser_state: ParserState[Any]) -> Iterator[Token]:
         """The tokens of a text, one by one, as the parser's state allows them. Errors: lark's, from where no expression
         here finds anything."""
         whole: Any = lexer_state.text
         text: str = getattr(whole, "text", whole)  # lark 1.3 made it a slice of the text
-        new, finders, states = str.__new__, self._finders, parser_state.state_stack
+        finders, states, behind_items = self._finders, parser_state.state_stack, self._behind_items
         at, token = 0, None
         while True:
-            match, keywords = finders[states[-1]]
+            state = states[-1]
+            if state in behind_items:
+                at = self._skip(text, at)
+            match, keywords = finders[state]
             found = match(text, at)
             if found is None:
                 break
             kind = found.lastgroup or ""
             word = found[kind]
             at = found.end()
-            token = new(Token, word)  # its own constructor takes twice as long
-            token.type = keywords[word] if kind == "NAME" and word in keywords else kind
-            token.value = word
-            token.start_pos, token.end_pos = at - len(word), at
-            token.line = token.column = token.end_line = token.end_column = None
+            token = quick_token(keywords[word] if kind == "NAME" and word in keywords else kind, word, at - len(word))
             yield token
         lexer_state.line_ctr.char_pos = at
         lexer_state.last_token = token
@@ -69,8 +100,34 @@ class AddressLinesLexer(QuickLexer):
         address, bracketed, end = (
             conf.terminals_by_name[name].pattern.to_regexp() for name in ("ADDRESS", "BRACKETED", "_END")
         )
-        lines = f"(?P<{ADDRESS_LINES}>(?:(?:{address}|{bracketed}){end})++)"
+        lines = f"(?:(?:{address}|{bracketed}){end})++"
         return {state: lines for state, accepted in states.items() if ADDRESS_LINES in accepted}
+
+
+class SkippingLexer(AddressLinesLexer):
+    """Leaves out what somebody else reads, item by item: the parser does not know of it."""
+
+    def __init__(self, *conf: Any, skip: Skip, **more: Any) -> None:
+        super().__init__(*conf, **more)
+        self._ask = skip
+
+    def _skip(self, text: str, at: int) -> int:
+        return self._ask(self, text, at)
+
+
+def _is_behind_items(accepted: Collection[str]) -> bool:
+    """Whether the parser awaits an item, and no end of a line, as at the beginning of a text."""
+    return "SERVICE" in accepted and "LET" in accepted and "_END" not in accepted
+
+
+def quick_token(kind: str, word: str, start: int) -> Token:
+    """A token without lines and columns; lark's own constructor takes twice as long."""
+    token = str.__new__(Token, word)
+    token.type = kind
+    token.value = word
+    token.start_pos, token.end_pos = start, start + len(word)
+    token.line = token.column = token.end_line = token.end_column = None
+    return token
 
 
 class _Finders(dict[Any, _Finder]):
@@ -88,18 +145,23 @@ class _Finders(dict[Any, _Finder]):
         return self[state]
 
 
-def _finder(lexer: Any, first: str | None) -> _Finder:
-    """An expression whose named groups are the terminals (in lark's order), and the terminals of the keywords.
+def _finder(lexer: Any, piece: str | None) -> _Finder:
+    """An expression whose named groups are the terminals, and the terminals of the keywords."""
+    terminals, keywords = _terminals(lexer, piece)
+    groups = [f"(?P<{name}>{expression})" for name, expression in terminals.items()]
+    return re.compile(rf"[ \t]*(?:{'|'.join(groups)})").match, keywords
 
-    ``first``: a named group that comes before them.
+
+def _terminals(lexer: Any, piece: str | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The expressions of terminals by name, in the order in which they are tried, and the terminals of the keywords,
+    which are found as names. ``piece``: the expression of what comes before lark's own.
     """
     keywords = {_literal(t): t.name for t in lexer.terminals if _literal(t)[:1].isalpha()}
-    groups = [
-        f"(?P<{t.name}>{t.pattern.to_regexp()})"
-        for t in lexer.terminals
-        if _literal(t) not in keywords and t.name not in lexer.ignore_types
-    ]
-    return re.compile(rf"[ \t]*(?:{'|'.join([first, *groups] if first else groups)})").match, keywords
+    expressions = {} if piece is None else {ADDRESS_LINES: piece}
+    for terminal in lexer.terminals:
+        if _literal(terminal) not in keywords and terminal.name not in lexer.ignore_types:
+            expressions[terminal.name] = terminal.pattern.to_regexp()
+    return expressions, keywords
 
 
 def _literal(terminal: TerminalDef) -> str:

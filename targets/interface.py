@@ -14,6 +14,7 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.compiler.frontends import View
 from svcc.kernel.ipset import meaning as ipset
 from svcc.kernel.requirements import Tool
 from svcc.kernel.xtables import meaning as xtables
@@ -91,6 +92,10 @@ class Shared:
     cluster: ir.Cluster
     node: ir.Node | None = None
     nodes: tuple[ir.Node, ...] = ()
+    view: View = field(init=False, compare=False, repr=False)  # of services, from the node
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "view", View(ir.Program(self.cluster, self.nodes), self.node))
 
 
 class Contribution:

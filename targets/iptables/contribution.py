@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, frontends
+from svcc.compiler.frontends import Frontend
 from svcc.kernel.addresses import Address
 from svcc.kernel.xtables.script import texts
 from svcc.kernel.xtables.state import Rules
@@ -62,7 +62,7 @@ class IptablesContribution(Contribution):
 
 def contribution(shared: Shared, service: ir.Service) -> IptablesContribution:
     """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
-    led = list(frontends(ir.Program(shared.cluster, shared.nodes, (service,)), shared.node))
+    led = list(shared.view.frontends(service))
     by_version: dict[int, list[Frontend]] = {}
     for frontend in spread_ranges(iter(led)):
         by_version.setdefault(frontend.version, []).append(frontend)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.compiler.frontends import Frontend, Kind, Rewrite
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, frontend_of, key_of, mark_key
 from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.matches import OpenedTo, Proto
@@ -55,7 +55,7 @@ class IpvsContribution(Contribution):
 def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
     """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
     makers: dict[int, _Maker] = {}
-    for frontend in frontends(ir.Program(shared.cluster, shared.nodes, (service,)), shared.node):
+    for frontend in shared.view.frontends(service):
         version = frontend.version
         listening = node_port_addresses(shared, version) if frontend.address is None else [frontend.address]
         if not listening:  # a node port, and the node has no address that serves it

@@ -49,6 +49,14 @@ class Choice:
     targets: tuple[PortTarget, ...]  # by slot; a single one is the same for all slots
     by_port: bool = False  # the hash also takes the client's port
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of all fields. There are few choices, which each frontend looks up."""
+        return hash((self.scheduler, self.weights, self.targets, self.by_port))
+
     @property
     def counts(self) -> bool:
         """Whether the choice needs a counter.
@@ -119,8 +127,12 @@ def choice(frontend: Frontend) -> Choice:
     if scheduler is ir.Scheduler.RR:
         weights = tuple(min(weight, 1) for weight in weights)
     if len(frontend.endpoints) == 1:  # one endpoint needs no choice, and no counter
-        return Choice(ir.Scheduler.RANDOM, weights, targets)
-    return Choice(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
+        return _same(ir.Scheduler.RANDOM, weights, targets)
+    return _same(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
+
+
+#: One object for all equal choices: there are few, and what is asked of them is worked out once.
+_same = lru_cache(maxsize=4096)(Choice)
 
 
 def slots(frontend: Frontend) -> tuple[ir.Endpoint | None, ...]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, apart, frontends, service_label
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, apart, service_label
 from svcc.kernel.addresses import text_of
 from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared
@@ -67,7 +67,7 @@ class NftContribution(Contribution):
 
 def contribution(shared: Shared, service: ir.Service) -> NftContribution:
     """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
-    led = list(frontends(ir.Program(shared.cluster, shared.nodes, (service,)), shared.node))
+    led = list(shared.view.frontends(service))
     makers: dict[int, _Maker] = {}
     for frontend in led:
         maker = makers.get(frontend.version)
@@ -118,7 +118,7 @@ class _Maker:
             return None
         allowed = self._allow(frontend) if frontend.restricted else ""
         if not frontend.endpoints:
-            return _same(Front(_key(self._family, False, None), SourceRewrite.DEFAULT, None, allowed=allowed))
+            return _front(_key(self._family, False, None), SourceRewrite.DEFAULT, None, allowed=allowed)
         chosen = choice(frontend)
         source = _SOURCES[frontend.rewrite]
         if source is SourceRewrite.KEEP and not self._pods:
@@ -130,8 +130,8 @@ class _Maker:
         if chosen.counts or (affinity and affinity.owner):
             other = service.external_traffic is not service.internal_traffic
             external = frontend.kind is Kind.EXTERNAL_IP and other
-            return _same(Front(key, source, chosen, affinity, allowed, frontend.label, masqueraded, external))
-        return _same(Front(key, source, chosen, affinity, allowed, masqueraded=masqueraded))
+            return _front(key, source, chosen, affinity, allowed, frontend.label, masqueraded, external)
+        return _front(key, source, chosen, affinity, allowed, "", masqueraded)
 
     def _allow(self, frontend: Frontend) -> str:
         """The set of the networks that a frontend is for, named by them; "": everyone."""
@@ -191,7 +191,5 @@ def _key(family: Family, nodeport: bool, ranges: ir.Protocol | None) -> Key:
     return Key(family, nodeport, ranges)
 
 
-@lru_cache(maxsize=4096)
-def _same(front: Front) -> Front:
-    """One object for all equal ones: there are few, and what they are asked for is worked out once."""
-    return front
+#: One object for all equal ones: there are few, and what they are asked for is worked out once.
+_front = lru_cache(maxsize=4096)(Front)

@@ -122,6 +122,14 @@ class Front:
     masqueraded: str = ""  # under Source.NETWORKS: their set
     external: bool = False  # of an owner whose external ips have other endpoints than its vips
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of the fields that tell most of them apart. There are few fronts, which each frontend looks up."""
+        return hash((self.key, self.choice, self.affinity, self.allowed, self.owner))
+
     @cached_property
     def name(self) -> str:
         """Words of this target first and an owner's or a set's name at the end, so that no two names are alike."""

@@ -64,10 +64,15 @@ class Key:
     ranges: ir.Protocol | None = None  # for port ranges: their protocol
     #: The beginning of the names of this key's maps and chains.
     prefix: str = field(init=False)
+    _hash: int = field(init=False, compare=False, repr=False)  # asked for by each frontend, again and again
 
     def __post_init__(self) -> None:
         nodeport = "nodeport-" if self.nodeport else ""
         object.__setattr__(self, "prefix", nodeport + ("" if self.ranges is None else f"{self.ranges}-range-"))
+        object.__setattr__(self, "_hash", hash((self.family, self.prefix)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     # ---- what is read from the packet
 

@@ -17,7 +17,7 @@ from svcc.grammar.lexer import ADDRESS_LINES
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
 STRICT = made_parser(strict=True)
 QUICK = parser()
-IN_PIECES = parser(address_lines=True)
+IN_PIECES = parser(skip=lambda _lexer, _text, at: at)
 
 #: Pieces of text, so that each can follow each.
 PIECES = [
