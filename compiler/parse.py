@@ -1,4 +1,4 @@
-"""Text to syntax. Every syntax error of a file is found in one run."""
+"""Turns text into syntax. One run finds every syntax error of a file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source
 from svcc.grammar import parser
 
-#: As many errors of one file are shown, and as many counted.
+#: The most errors of one file that are shown, and the most that are counted.
 MAX_ERRORS = 25
 _COUNTED = 250
 
 
 class _ToSyntax(Transformer[Token, object]):
-    """Reduces the grammar's rules to syntax while the parser runs.
+    """Turns the parser's rules into syntax while it runs.
 
-    Where a rule has parts of several kinds they are arguments. Those of one kind are a list, which is quicker.
+    Parts of several kinds are passed as arguments. Where all parts are of one kind, they are passed as a list, which is
+    quicker.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.items: list[syntax.Item] = []  # those read so far
+        self.items: list[syntax.Item] = []  # the items read so far
 
     def _item(self, items: list[syntax.Item]) -> Tree[syntax.Item]:
         self.items += items
@@ -93,12 +94,12 @@ class _ToSyntax(Transformer[Token, object]):
 
 
 def _unquoted(word: Token) -> Token:
-    """A name without its quotes, which its place still has."""
+    """Return a name without its quotes; its place still includes them."""
     return word.update(value=word[1:-1]) if word.type == "STRING" else word
 
 
 def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.AddressLines, ...]:
-    """The endpoints among parts; a token has many of them, as they stand in the text."""
+    """Return the endpoints among the parts, in the order of the text. One token may hold many."""
     found: list[syntax.EndpointLine | syntax.AddressLines] = []
     for part in parts:
         if isinstance(part, Token):
@@ -109,7 +110,7 @@ def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.Addres
 
 
 class _Parsers(local):
-    """Each thread's own parser: its transformer holds what is being read."""
+    """Each thread's own parser: its transformer holds the state of reading."""
 
     def __init__(self) -> None:
         self.transformer = _ToSyntax()
@@ -122,10 +123,10 @@ def _parsers() -> _Parsers:
 
 
 def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
-    """The file's syntax, and a diagnostic for each statement that is none.
+    """Return the file's syntax, and a diagnostic for each statement that is wrong.
 
-    A statement with an error is left out and what is around and after it is read again, so that each statement is
-    judged by itself. None where no reading is left (a block without end, too many errors, another language).
+    A statement with an error is left out, and the text around it is read again, so that each statement is judged by
+    itself. The syntax is None where nothing can be read (a block without end, too many errors, another language).
     """
     mine = _parsers()
     lark, transformer = mine.lark, mine.transformer
@@ -138,7 +139,7 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
         try:
             lark.parse(text)
         except UnexpectedInput as error:
-            from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need these two
+            from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
             from svcc.compiler.syntax_error import explain, statement_at
 
             count += 1
@@ -147,7 +148,8 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
                 return None, [foreign]
             if count <= MAX_ERRORS + 1:
                 found = explain(error, source, text, begin)
-                if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):  # it has been told
+                # otherwise it was reported already
+                if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):
                     diagnostics.append(found)
             start, end = statement_at(text, _offset(error, text), begin)
             if not text[start:end].strip():
@@ -167,7 +169,7 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
 
 
 def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:
-    """The first errors, and how many more there are."""
+    """Return the first errors, and a diagnostic that says how many more there are."""
     more = count - MAX_ERRORS
     if more <= 0:
         return diagnostics
@@ -177,7 +179,7 @@ def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:
 
 
 def _last_start(items: list[syntax.Item]) -> int:
-    """Where the last item begins: there the parser has been between items, so that it can begin there again."""
+    """Return where the last item begins. The parser was between items there, so it can start there again."""
     return (items[-1].keyword.start_pos or 0) if items else 0
 
 
@@ -187,5 +189,5 @@ def _offset(error: UnexpectedInput, text: str) -> int:
 
 
 def _blank(text: str) -> str:
-    """Spaces in place of all but line ends, so that every other place stays where it is."""
+    """Return spaces in place of all characters but line ends, so that all other places stay the same."""
     return "".join(c if c == "\n" else " " for c in text)

@@ -11,36 +11,37 @@ from lark.common import LexerConf
 from lark.lexer import ContextualLexer, LexerState, PatternStr, TerminalDef
 from lark.parsers.lalr_parser_state import ParserState
 
-#: Declared in the grammar, which has no expression for it.
+#: A terminal that the grammar declares without an expression.
 ADDRESS_LINES = "ADDRESS_LINES"
-#: What can stand in one state of the parser: how to find the next word, and the keywords among names.
+#: How to find the next word in one state of the parser, and which names are keywords there.
 _Finder: TypeAlias = tuple[Callable[[str, int], re.Match[str] | None], Mapping[str, str]]
 
 
 class QuickLexer(ContextualLexer):
-    """Yields the same tokens as lark's own lexer, in half the time, but that an ``_END`` begins after its blanks.
+    """Yields the same tokens as lark's own lexer in half the time, except that an ``_END`` begins after its blanks.
 
     Tokens have no lines and columns (:class:`svcc.compiler.source.Source` counts them for the few that end up in a
-    message), and blanks are skipped by the expression that finds the word after them. Where that finds nothing,
-    lark's lexer goes on from there, so that errors are its own.
+    message), and blanks are skipped by the expression that finds the word after them. Where the expression finds
+    nothing, lark's lexer takes over, so that the errors are lark's.
     """
 
     def __init__(
         self, conf: LexerConf, states: dict[Any, Collection[str]], always_accept: Collection[str] = ()
     ) -> None:
-        conf.skip_validation = True  # a test builds the grammar with ``strict``, which is when lark checks terminals
+        conf.skip_validation = True  # a test builds the grammar with ``strict``, with which lark does check terminals
         super().__init__(conf, states, always_accept)
         self._finders = _Finders(self.lexers, self._pieces(conf, states))
 
     def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
-        """By state the expression of what is found in one piece there, though lark's lexer finds word by word."""
+        """Return, by state, the expression for what is one token here, although lark's lexer finds it word by word."""
         return {}
 
     def lex(self, lexer_state: LexerState, parser_state: ParserState[Any]) -> Iterator[Token]:
-        """The tokens of a text, one by one, as the parser's state allows them. Errors: lark's, from where no expression
-        here finds anything."""
+        """Yield the tokens of a text, as the parser's state allows them. Errors: lark's, from the first place where the
+        expressions here find nothing.
+        """
         whole: Any = lexer_state.text
-        text: str = getattr(whole, "text", whole)  # lark 1.3 made it a slice of the text
+        text: str = getattr(whole, "text", whole)  # since lark 1.3, it is a slice of the text
         new, finders, states = str.__new__, self._finders, parser_state.state_stack
         at, token = 0, None
         while True:
@@ -51,7 +52,7 @@ class QuickLexer(ContextualLexer):
             kind = found.lastgroup or ""
             word = found[kind]
             at = found.end()
-            token = new(Token, word)  # its own constructor takes twice as long
+            token = new(Token, word)  # the token's own constructor takes twice as long
             token.type = keywords[word] if kind == "NAME" and word in keywords else kind
             token.value = word
             token.start_pos, token.end_pos = at - len(word), at
@@ -63,7 +64,7 @@ class QuickLexer(ContextualLexer):
 
 
 class AddressLinesLexer(QuickLexer):
-    """Yields endpoints that are addresses alone in one piece, as far as they follow one another: ``ADDRESS_LINES``."""
+    """Yields consecutive endpoints that are addresses alone as one token: ``ADDRESS_LINES``."""
 
     def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
         address, bracketed, end = (
@@ -74,11 +75,11 @@ class AddressLinesLexer(QuickLexer):
 
 
 class _Finders(dict[Any, _Finder]):
-    """Finders by the parser's state, each made when it is first used: a small file needs few of them."""
+    """Finders by the parser's state. Each is made at its first use, because a small file needs few of them."""
 
     def __init__(self, lexers: Mapping[Any, Any], pieces: Mapping[Any, str]) -> None:
         self._lexers, self._pieces = lexers, pieces
-        self._made: dict[int, _Finder] = {}  # by lexer: states that accept the same share them
+        self._made: dict[int, _Finder] = {}  # by lexer: states that accept the same words share it
 
     def __missing__(self, state: Any) -> _Finder:
         lexer = self._lexers[state]
@@ -89,7 +90,8 @@ class _Finders(dict[Any, _Finder]):
 
 
 def _finder(lexer: Any, first: str | None) -> _Finder:
-    """An expression whose named groups are the terminals (in lark's order), and the terminals of the keywords.
+    """Return an expression whose named groups are the terminals (in lark's order), and the keywords with their
+    terminals.
 
     ``first``: a named group that comes before them.
     """
@@ -103,5 +105,5 @@ def _finder(lexer: Any, first: str | None) -> _Finder:
 
 
 def _literal(terminal: TerminalDef) -> str:
-    """The text of a terminal that is a word or sign, "" of one that is an expression."""
+    """Return the text of a terminal that is a word or sign, or "" for one that is an expression."""
     return terminal.pattern.value if isinstance(terminal.pattern, PatternStr) else ""
