@@ -142,8 +142,9 @@ _EVERYWHERE: _Nodes = (None,)
 
 
 class _Near:
-    """The preferred nodes for each traffic policy. They are computed at the first use, because most services prefer
-    none.
+    """The preferred nodes for each traffic policy.
+
+    They are computed at the first use, because most services prefer none.
     """
 
     def __init__(self, program: ir.Program, node: ir.Node | None) -> None:

@@ -24,8 +24,9 @@ D = TypeVar("D", syntax.Let, syntax.Pool, syntax.Block)
 
 
 def lower(files: Iterable[syntax.File]) -> tuple[ir.Program, list[Diagnostic]]:
-    """Return the program that the files make together, and what is wrong with it. The program is valid only where no
-    diagnostic is an error.
+    """Return the program that the files make together, and what is wrong with it.
+
+    The program is valid only where no diagnostic is an error.
     """
     lowering = _Lowering()
     for file in files:

@@ -54,8 +54,9 @@ def _mark(values: Values, word: Word) -> int | None:
 
 
 def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
-    """Return the node of a block; what is wrong with it goes to the diagnostics of ``values``. Return None where it
-    cannot be used.
+    """Return the node of a block; what is wrong with it goes to the diagnostics of ``values``.
+
+    Return None where it cannot be used.
     """
     assert block.name is not None
     settings = Settings(values)

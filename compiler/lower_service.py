@@ -97,8 +97,9 @@ def _statement(statement: syntax.Setting) -> str:
 
 
 def _addresses(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
-    """Read ``vip`` and ``external-ip``. A block may have one statement for addresses of its own, and one for ``shared``
-    ones.
+    """Read ``vip`` and ``external-ip``.
+
+    A block may have one statement for addresses of its own, and one for ``shared`` ones.
     """
     values, keyword = settings.values, str(statement.keyword)
     field = _LISTS[keyword]

@@ -199,8 +199,9 @@ class Values:
     def choice(
         self, word: Word, kind: type[E], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> E | None:
-        """Return one of an enumeration's values. ``text``: the part of the word that counts; ``what``: what messages
-        call the value.
+        """Return one of an enumeration's values.
+
+        ``text``: the part of the word that counts; ``what``: what messages call the value.
         """
         try:
             return kind(text or word)
@@ -226,8 +227,9 @@ class Values:
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
-        """Return the number of a word, decimal or hexadecimal. Report one that is not from ``low`` to ``high``, and
-        return None.
+        """Return the number of a word, decimal or hexadecimal.
+
+        Report one that is not from ``low`` to ``high``, and return None.
         """
         value = int(word, 16) if word.startswith("0x") else _int(word)
         if low <= value <= high:
@@ -250,8 +252,9 @@ class Values:
         return seconds
 
     def time(self, word: Word, low: float, high: float, what: str) -> float | None:
-        """Return the seconds of ``500ms``, ``5s``, ``1m``. ``low`` and ``high``: the limits in seconds; ``what``: what
-        messages call the time.
+        """Return the seconds of ``500ms``, ``5s``, ``1m``.
+
+        ``low`` and ``high``: the limits in seconds; ``what``: what messages call the time.
         """
         number, unit = _time(word)
         sizes = {"ms": 1} | {name: size * 1000 for name, size in _SECONDS.items()}
@@ -281,8 +284,9 @@ def _address(text: str) -> ir.Address:
 
 
 def _netmask_length(text: str) -> int | None:
-    """Return the prefix length of a netmask (255.255.0.0) or of its inverse (0.0.255.255), or None. No packet has such
-    an address.
+    """Return the prefix length of a netmask (255.255.0.0) or of its inverse (0.0.255.255), or None.
+
+    No packet has such an address.
     """
     if not text.startswith(("255.", "0.")) or text == "0.0.0.0":
         return None

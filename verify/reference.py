@@ -72,8 +72,9 @@ def _client(service: ir.Service, packet: Packet) -> ir.Network:
 
 
 def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
-    """Return the service of a packet to a vip or external-ip, at a port that the service declares. Return None for
-    other packets.
+    """Return the service of a packet to a vip or external-ip, at a port that the service declares.
+
+    Return None for other packets.
     """
     for service in program.services:
         for port in service.ports:
@@ -97,8 +98,9 @@ def _is_ours(program: ir.Program, address: ir.Address) -> bool:
 
 
 def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> _Entry | None:
-    """Return the service of a packet to a node port, at an address of the node that serves node ports. Return None for
-    other packets.
+    """Return the service of a packet to a node port, at an address of the node that serves node ports.
+
+    Return None for other packets.
     """
     if node is None or packet.destination not in node.addresses or not _serves(program, packet.destination):
         return None

@@ -221,8 +221,9 @@ class _Maker:
         return dict.fromkeys(clients)
 
     def _real_servers(self, frontend: Frontend, offset: int, *, keep: bool) -> dict[str, Real]:
-        """Return the real servers for port number ``offset`` of the frontend, and note their hairpins. ``keep``:
-        packets keep their port.
+        """Return the real servers for port number ``offset`` of the frontend, and note their hairpins.
+
+        ``keep``: packets keep their port.
         """
         found: dict[str, Real] = {}
         method, others = FORWARD[frontend.service.forward]

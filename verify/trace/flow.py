@@ -161,8 +161,9 @@ class Flow:
         self.protocol = _number(self.packet.protocol, self.version)
 
     def sender(self, place: ArtifactLine) -> ir.Address:
-        """Return the packet's source address. ``place``: the line of the rule that needs it. Errors: UnknownRule, once
-        it is masqueraded.
+        """Return the packet's source address.
+
+        ``place``: the line of the rule that needs it. Errors: UnknownRule, once it is masqueraded.
         """
         if self.source is None:
             raise UnknownRule(place, "asks for the source after it was masqueraded, which depends on routing")
@@ -182,8 +183,9 @@ class Flow:
         self.settled.add(Manip.DESTINATION)
 
     def masquerade(self) -> None:
-        """Translate the source. A packet that leaves through loopback gets the node's first address
-        (inet_select_addr).
+        """Translate the source.
+
+        A packet that leaves through loopback gets the node's first address (inet_select_addr).
         """
         first = next((a for a in self.own if a.version == self.version), None)
         self.source, self.masqueraded = first if self.going_out == LOOPBACK else None, True
@@ -205,8 +207,9 @@ class Flow:
     # ---- memory
 
     def recall(self, owner: Hashable, key: Hashable, within: int | None = None) -> Entry | None:
-        """Return what is remembered and still valid: not timed out, and at most ``within`` seconds old. Return None
-        where nothing is.
+        """Return what is remembered and still valid: not timed out, and at most ``within`` seconds old.
+
+        Return None where nothing is.
         """
         if within is not None:
             self.limits.add(within)

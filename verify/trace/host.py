@@ -40,8 +40,9 @@ class Host:
         return "broadcast" if address.version == 4 and int(address) == 2**32 - 1 else "unicast"
 
     def forwards(self, version: int) -> bool:
-        """Whether the node forwards packets. Where artifacts only have settings about ARP and ND, the machine is taken
-        to forward.
+        """Whether the node forwards packets.
+
+        Where artifacts only have settings about ARP and ND, the machine is taken to forward.
         """
         name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
         if self.settings is None or all("arp" in one or "proxy_ndp" in one for one in self.settings):

@@ -178,8 +178,9 @@ def _routed(to: ir.Address, device: str) -> str:
 
 
 def _track(flow: Flow) -> None:
-    """Set the connection state. Packets that IPVS forwards are not tracked again, and an INVALID segment belongs to no
-    connection.
+    """Set the connection state.
+
+    Packets that IPVS forwards are not tracked again, and an INVALID segment belongs to no connection.
     """
     flow.tracked = flow.tracked or (flow.by_ipvs is None and flow.segment is None)
 

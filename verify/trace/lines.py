@@ -75,8 +75,9 @@ class Reader:
 
 
 def _split(place: ArtifactLine, text: str) -> list[str]:
-    """Split a line at blanks. Double quotes may contain blanks, and in them a backslash takes the next character as it
-    is.
+    """Split a line at blanks.
+
+    Double quotes may contain blanks, and in them a backslash takes the next character as it is.
     """
     if '"' not in text:
         return text.split()

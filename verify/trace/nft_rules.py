@@ -125,8 +125,9 @@ class RuleReader:
         return ex.Drawn(self.place, text, modulus, offset, Draw.TURN if mode == "inc" else Draw.RANDOM)
 
     def jhash(self, fields: Fields) -> ex.Expression:
-        """Return a hash. Without a seed the kernel chooses one at each load, so that clients are not recognized after
-        it.
+        """Return a hash.
+
+        Without a seed the kernel chooses one at each load, so that clients are not recognized after it.
         """
         modulus, offset, seed = fields.number("mod"), fields.number("offset", 0), fields.take("seed", None)
         hashed = self.expression(fields.take("expr"))

@@ -58,8 +58,9 @@ class Elements(Generic[D]):
             raise LoadError(place, f"{self.show(value)} is there already, with other data")
 
     def check_overlaps(self, place: ArtifactLine) -> None:
-        """Check that no two elements have a value in common, because the kernel refuses such sets. Errors:
-        LoadError.
+        """Check that no two elements have a value in common, because the kernel refuses such sets.
+
+        Errors: LoadError.
         """
         if not self.ranges:
             return

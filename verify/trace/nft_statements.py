@@ -38,8 +38,9 @@ class Statement(ABC):
 
     @abstractmethod
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
-        """Execute the statement; what it looked up goes to ``said``. A judgement ends the rule. Errors: NoMatch,
-        UnknownRule.
+        """Execute the statement; what it looked up goes to ``said``.
+
+        A judgement ends the rule. Errors: NoMatch, UnknownRule.
         """
 
     def calls(self) -> Iterable[str]:

@@ -47,6 +47,7 @@ def address(text: str) -> ir.Address:
 
 def network(text: str) -> ir.Network:
     """Return the network of an address, ADDRESS/LENGTH or ADDRESS/NETMASK. Host bits are cleared, as the tools do.
+
     Errors: ValueError.
     """
     return ip_network(text, strict=False)

@@ -55,8 +55,9 @@ class Given:
         return default
 
     def value(self, option: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        """Return the option's parsed value. Errors: LoadError, where it cannot be parsed, or is missing without a
-        default.
+        """Return the option's parsed value.
+
+        Errors: LoadError, where it cannot be parsed, or is missing without a default.
         """
         text = self.text(option, default)
         try:

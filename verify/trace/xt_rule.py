@@ -121,8 +121,9 @@ class _Draft:
             self.aim = To(Call(name, back=jump))
 
     def _give(self, word: str, negated: bool) -> bool:
-        """Give an option to the extension that knows it: the target, or the last match that has it. Return whether
-        there was one.
+        """Give an option to the extension that knows it: the target, or the last match that has it.
+
+        Return whether there was one.
         """
         if self.aimed is not None and (name := self.aimed[0].option(word)) is not None:
             take(*self.aimed, self.words, name, negated)

@@ -40,8 +40,9 @@ class Target(ABC):
 
     @abstractmethod
     def apply(self, flow: Flow) -> Verdict:
-        """Do it to a packet that the rule's matches let through. Return None where the packet goes on to the
-        next rule.
+        """Do it to a packet that the rule's matches let through.
+
+        Return None where the packet goes on to the next rule.
         """
 
     def calls(self) -> Iterable[str]:
@@ -170,8 +171,9 @@ class Snat(Target):
 
 @dataclass(frozen=True)
 class Dnat(Target):
-    """DNAT: rewrites the destination. Of several ports, it takes the one that ``base`` and the packet's own port lead
-    to (nf_nat_core.c).
+    """DNAT: rewrites the destination.
+
+    Of several ports, it takes the one that ``base`` and the packet's own port lead to (nf_nat_core.c).
     """
 
     place: ArtifactLine
