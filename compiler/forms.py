@@ -1,8 +1,9 @@
-"""Services of one form: large programs are made of services that differ in names, addresses and numbers alone.
+"""Reads services that look like one that was read before, each by a single regular expression.
 
-The first of them are read word by word. Then a form is made of one: an expression that fits where lexer and parser
-would find the same kinds of words, one after the other, and what makes the same syntax of other words. What a service
-is, the grammar says alone.
+A large program is made of services that differ only in names, addresses and numbers. The parser reads the first of them
+token by token. Then a *form* is made of one service: an expression that matches exactly where lexer and parser would
+find tokens of the same kinds in the same order, and a function that builds the same syntax from other tokens. A form
+comes from the lexer's own expressions and the parser's states, so only the grammar says what a service is.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from svcc.compiler import syntax
 from svcc.compiler.syntax import Word
 from svcc.grammar.lexer import QuickLexer, Step, quick_token
 
-#: Words of a form at most.
+#: The most words that a service with a form has.
 _WORDS = 80
 
-#: Makes a part of a service's syntax of its words.
+#: Builds a part of a service's syntax from the words of the service.
 _Maker: TypeAlias = Callable[[Sequence[Word]], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How services with the same kinds of words are read. Words are groups of the expression, by their numbers."""
+    """Reads services whose words are of the same kinds in the same order. Each word is a group of the expression."""
 
     match: Callable[[str, int], re.Match[str] | None]
-    names: tuple[tuple[int, str, Mapping[str, str]], ...]  # those found as names: the kind, and keywords among them
-    words: tuple[tuple[int, str], ...]  # those of the syntax, with their kinds
+    names: tuple[tuple[int, str, Mapping[str, str]], ...]  # words found as names: group, kind, and the keywords there
+    words: tuple[tuple[int, str], ...]  # words that the syntax keeps: group and kind
     make: _Maker
 
     def read(self, text: str, at: int) -> tuple[syntax.Item, int] | None:
-        """The service at an offset, and the offset behind its end; None: what is there has another form."""
+        """Return the service at an offset, and the offset behind it. Return None where the text has another form."""
         found = self.match(text, at)
         if found is None:
             return None
@@ -50,14 +51,15 @@ class Form:
 @dataclass(slots=True)
 class _Known:
     form: Form
-    uses: int = 0  # since forms were looked through the last time
+    uses: int = 0  # since unused forms were given up the last time
 
 
 class Forms:
     """The forms of services that one parser has met.
 
-    ``every``: after so many services that have none, forms that were of little use are given up, and one is made of the
-    next; to make it takes as long as to read 100 of them. ``most``: so many are made for a text.
+    ``every``: after so many services without a form, forms that were hardly used are given up, and a form is made of
+    the next service. That takes as long as reading 100 services token by token. ``most``: the most forms that are made
+    for one text.
     """
 
     def __init__(self, every: int = 50, most: int = 4) -> None:
@@ -66,7 +68,7 @@ class Forms:
         self.begin()
 
     def begin(self) -> None:
-        """From here on it is another text."""
+        """Begin with another text."""
         self._unfamiliar, self._left = 0, self._most
 
     def read(self, text: str, at: int) -> tuple[syntax.Item, int] | None:
@@ -74,13 +76,13 @@ class Forms:
         for place, known in enumerate(self._known):
             if (found := known.form.read(text, at)) is not None:
                 known.uses += 1
-                if place:  # the one that was of use last is tried first
+                if place:  # the form that matched last is tried first
                     self._known.insert(0, self._known.pop(place))
                 return found
         return None
 
     def wanted(self, text: str, at: int) -> bool:
-        """Whether a form is to be made of what stands at an offset and has none that is known."""
+        """Whether to make a form of the text at an offset, which no known form matches."""
         if not text.startswith("service", at):
             return False
         self._unfamiliar += 1
@@ -91,14 +93,14 @@ class Forms:
         return self._left >= 0
 
     def add(self, form: Form) -> None:
-        """Take in a form, which is tried first."""
+        """Add a form, which is tried first."""
         self._known.insert(0, _Known(form))
 
 
 def form_of(text: str, lark: Lark, lexer: QuickLexer, items: Sequence[syntax.Item]) -> Form | None:
-    """The form of the item that a text begins with; None: it is not worth one, or wrong.
+    """Make a form of the item with which a text begins. Return None where the item is wrong or too long.
 
-    ``items``: where the parser puts what it has read, empty until then.
+    ``items``: the list to which the parser adds what it has read; it is empty before.
     """
     steps: list[tuple[Word, Step]] = []
     parsing = lark.parse_interactive(text)
@@ -115,7 +117,7 @@ def form_of(text: str, lark: Lark, lexer: QuickLexer, items: Sequence[syntax.Ite
 
 
 def _form(steps: Sequence[tuple[Word, Step]], item: syntax.Item) -> Form | None:
-    """The form of an item that was read of these words; None: its syntax has others, such as names without quotes."""
+    """Make a form of an item from its words. Return None where its syntax has other words, such as unquoted names."""
     places = {id(word): place for place, (word, _) in enumerate(steps)}
     used = [id(word) for word in _words(item)]
     if not places.keys() >= {*used}:
@@ -133,7 +135,7 @@ def _form(steps: Sequence[tuple[Word, Step]], item: syntax.Item) -> Form | None:
 
 
 def _words(part: object) -> Iterator[Word]:
-    """The words in a part of the syntax."""
+    """Yield the words in a part of the syntax."""
     if isinstance(part, Word):
         yield part
     elif part is not None:
@@ -142,7 +144,7 @@ def _words(part: object) -> Iterator[Word]:
 
 
 def _maker(part: object, numbers: Mapping[int, int]) -> _Maker:
-    """What makes the like of a part of the syntax. ``numbers``: which words the part has, by their identity."""
+    """Return a function that builds a part of the syntax from other words. ``numbers``: the place of each word, by id."""
     if isinstance(part, Word):
         return itemgetter(numbers[id(part)])
     if part is None:

@@ -1,7 +1,7 @@
 """What a program listens on, seen from one node: the services spread out into frontends.
 
-A target renders frontends; everything that follows from the semantics alone (families, which endpoints are
-eligible on this node, whose source address must be rewritten) is decided here, once for all targets.
+A target renders frontends. What follows from the language alone (families, which endpoints are eligible on this node,
+whose source address is rewritten) is decided here, once for all targets.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Kind(Enum):
 
 
 class Rewrite(Enum):
-    """Whose source address is masqueraded.
+    """Which clients are masqueraded.
 
-    A hairpin (an endpoint that reaches itself) is in each case, unless packets stay as they are (forward direct and
-    tunnel).
+    A hairpin (an endpoint that reaches itself) is masqueraded in each case, unless packets stay as they are (forward
+    direct and tunnel).
     """
 
     NOBODY = "nobody"
@@ -49,18 +49,19 @@ class Frontend:
     version: int  # 4 or 6
     address: ir.Address | None  # None for a node port
     ports: ir.PortRange  # what the client connects to
-    endpoints: tuple[ir.Endpoint, ...]  # take new connections, in the order of the source; none has weight 0
-    draining: tuple[ir.Endpoint, ...]  # keep what they have; in the order of the source, and all of weight 0
+    endpoints: tuple[ir.Endpoint, ...]  # those that take new connections, in the order of the source; none has weight 0
+    # those that only keep the connections they have; in the order of the source, and all of weight 0
+    draining: tuple[ir.Endpoint, ...]
     rewrite: Rewrite
     allow_from: tuple[ir.Network, ...]  # networks of this family; see ``restricted``
     restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
     rewrite_from: tuple[ir.Network, ...] = ()  # networks of this family without overlaps, and none that is all of it
-    #: The first and the last of the addresses of this family that a source becomes; None: the machine's own.
+    #: The first and the last address that replace a client's source, of this family; None: the machine's own.
     snat: tuple[ir.Address, ir.Address] | None = None
 
     @property
     def client_length(self) -> int | None:
-        """The length of the prefix of what affinity takes for one client; None: it is a whole address."""
+        """The prefix length of what affinity counts as one client. None: it is a whole address."""
         ipv4, ipv6 = self.service.affinity_networks
         length, whole = (ipv4, 32) if self.version == 4 else (ipv6, 128)
         return None if length == whole else length
@@ -71,34 +72,34 @@ class Frontend:
 
     @property
     def shared(self) -> bool:
-        """Whether the address is somebody else's too: all but its declared ports pass untouched."""
+        """Whether others have the address too, so that all traffic but that to its declared ports passes untouched."""
         return self.address in self.service.shared
 
     @property
     def label(self) -> str:
-        """What names and comments are made of."""
+        """The words from which names and comments for the frontend are made."""
         return port_label(self.service, self.port)
 
 
 def port_label(service: ir.Service, port: ir.Port) -> str:
-    """What a service's port is called: see :mod:`svcc.compiler.names`."""
+    """Return the word for a service's port in names: see :mod:`svcc.compiler.names`."""
     return names.label(service.name, port.name)
 
 
 def service_label(service: ir.Service) -> str:
-    """What names of objects that are for all of a service's ports are made of."""
+    """Return the word from which objects for all of a service's ports are named."""
     return names.word(service.name)
 
 
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
-    """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
+    """Yield every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
     view = View(program, node)
     for service in program.services:
         yield from view.frontends(service)
 
 
 class View:
-    """What services come to on one node of a program: what is the same for all of them is worked out once."""
+    """Gives the frontends of services on one node of a program. What all services share is computed once."""
 
     def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
         self._program = program
@@ -106,7 +107,7 @@ class View:
         self._pods: set[int] = {network.version for network in program.cluster.pods}
 
     def frontends(self, service: ir.Service) -> Iterator[Frontend]:
-        """Those of a service, in the order of :func:`frontends`."""
+        """Yield the frontends of a service, in the order of :func:`frontends`."""
         reach = _Reach(service, self._near, self._pods)
         for port in service.ports:
             for vip in service.vips:
@@ -119,11 +120,11 @@ class View:
 
 
 def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, ...]:
-    """The families in which a service has node ports.
+    """Return the families in which a service has node ports.
 
-    Those of its endpoints and its own addresses: a service without either in a family says nothing about
-    that family, and its node ports there stay the host's own. A service without any is empty in all the
-    families that the node ports' addresses have.
+    These are the families of its endpoints and addresses. In a family with neither, the service has no node ports, and
+    the ports stay the host's own. A service without any endpoint or address has node ports, and no endpoints, in all
+    families of the addresses for node ports.
     """
     named = service.families
     served = {network.version for network in program.cluster.nodeport_addresses} or {4, 6}
@@ -131,15 +132,15 @@ def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, .
 
 
 def service_networks(cluster: ir.Cluster, version: int) -> tuple[ir.Network, ...]:
-    """The networks of service addresses of a family, in numeric order and without overlaps."""
+    """Return the networks of service addresses of a family, in numeric order and without overlaps."""
     return apart(cluster.services, version)
 
 
 def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]:
-    """The endpoints that serve together: each group only while nobody of those before it can.
+    """Yield the groups of endpoints that serve together. A group serves only while no endpoint of an earlier group can.
 
-    Draining endpoints that serve do so in equal shares: what weight they had is not known. A backup that drains never
-    does: it stood in for others, and is done with.
+    Draining endpoints that serve do so in equal shares, because their former weight is not known. A draining backup
+    never serves.
     """
     yield tuple(e for e in endpoints if e.weight and not e.backup)
     yield tuple(e for e in endpoints if e.weight and e.backup)
@@ -147,13 +148,16 @@ def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]
         yield tuple(replace(e, weight=1) for e in endpoints if not e.weight and not e.backup)
 
 
-#: The names of the nodes whose endpoints are preferred, the nearest first; None: all endpoints.
+#: Sets of nodes by name whose endpoints are preferred, the nearest first. None: all nodes.
 _Nodes: TypeAlias = tuple[frozenset[str] | None, ...]
 _EVERYWHERE: _Nodes = (None,)
 
 
 class _Near:
-    """These nodes, by policy. Most services ask for none, so that nothing is looked up for them."""
+    """The preferred nodes for each traffic policy.
+
+    They are computed at the first use, because most services prefer none.
+    """
 
     def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
         self._program, self._node = program, node
@@ -175,7 +179,7 @@ class _Near:
 
 
 class _Reach:
-    """A service's endpoints and policy by family, computed once for all its frontends."""
+    """A service's endpoints and policies by family, computed once for all its frontends."""
 
     def __init__(self, service: ir.Service, near: _Near, pods: set[int]) -> None:
         self._service = service
@@ -206,7 +210,7 @@ class _Reach:
         )
 
     def _split(self, version: int, traffic: ir.Traffic) -> tuple[Endpoints, Endpoints]:
-        """The endpoints for new connections, and those that keep what they have."""
+        """Return the endpoints for new connections, and those that only keep the connections they have."""
         known = self._endpoints.get((version, traffic))
         if known is None:
             here = self._service.endpoints
@@ -223,7 +227,9 @@ class _Reach:
         return known
 
     def _serving(self, here: Endpoints, near: _Nodes) -> tuple[Endpoints, Endpoints]:
-        """The nearest of the best rank, and the others: connections that these have go on."""
+        """Return the nearest endpoints of the first rank that has any, and all others with weight 0, whose connections
+        go on.
+        """
         for rank in ranks(here, self._service.when_empty):
             for nodes in near:
                 serving = tuple(e for e in rank if nodes is None or e.node in nodes)
@@ -259,7 +265,9 @@ class _Reach:
 
 
 def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
-    """Those of a family, in numeric order and without overlaps, which the kernel's sets of networks refuse."""
+    """Return the networks of a family in numeric order and without overlaps, which the kernel's sets of networks
+    refuse.
+    """
     if version == 4:
         return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
     return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))

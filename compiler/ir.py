@@ -22,7 +22,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 #: Seconds of client-ip affinity when the statement gives none (3 h, as in Kubernetes).
 DEFAULT_AFFINITY = 10_800
-#: Of ``max-connections``: as many as ipvsadm takes (ipvsadm.c: INT_MAX).
+#: The largest ``max-connections``: what ipvsadm takes (ipvsadm.c: INT_MAX).
 MAX_CONNECTIONS = 2_147_483_647
 
 
@@ -31,7 +31,7 @@ def _no_spans() -> Mapping[str, Span]:
 
 
 class Protocol(StrEnum):
-    """Of a service's port."""
+    """The protocol of a service's port."""
 
     TCP = "tcp"
     UDP = "udp"
@@ -59,14 +59,14 @@ class Scheduler(StrEnum):
 
 
 class HashBy(StrEnum):
-    """What of a client the schedulers sh and mh hash."""
+    """What the schedulers sh and mh hash."""
 
     ADDRESS = "address"  # a client has one endpoint
     ADDRESS_PORT = "address-port"  # each connection of a client has one
 
 
 class Traffic(StrEnum):
-    """Which endpoints a node uses: all of them, only those on itself, or the nearest that there are."""
+    """Which endpoints a node uses: all of them, only those on the node itself, or the nearest that exist."""
 
     CLUSTER = "cluster"
     LOCAL = "local"
@@ -83,7 +83,7 @@ class Masquerade(StrEnum):
 
 
 class Forward(StrEnum):
-    """How packets come to an endpoint: rewritten, or as they are, on the same link or in a tunnel."""
+    """How packets reach an endpoint: rewritten; or unchanged, on the same link or in a tunnel."""
 
     MASQUERADE = "masquerade"
     DIRECT = "direct"
@@ -91,7 +91,7 @@ class Forward(StrEnum):
 
 
 class WhenEmpty(StrEnum):
-    """What becomes of new connections while no endpoint can serve."""
+    """What happens to new connections while no endpoint can serve."""
 
     REJECT = "reject"
     DROP = "drop"
@@ -99,7 +99,7 @@ class WhenEmpty(StrEnum):
 
 
 class CheckKind(StrEnum):
-    """What an endpoint is asked: to accept a connection, or to answer."""
+    """How an endpoint is checked: whether it accepts a connection, or what it answers."""
 
     TCP = "tcp"
     HTTP = "http"
@@ -123,14 +123,14 @@ class BalancerKind(StrEnum):
 
 
 class Scheme(StrEnum):
-    """Who reaches a cloud load balancer: its own network alone, or everybody."""
+    """Who can reach a cloud load balancer: only its own network, or everybody."""
 
     INTERNAL = "internal"
     INTERNET_FACING = "internet-facing"
 
 
 class ListenProtocol(StrEnum):
-    """Of a balancer's listener."""
+    """The protocol of a balancer's listener."""
 
     HTTP = "http"
     TCP = "tcp"
@@ -154,21 +154,22 @@ class PortRange:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
     def overlaps(self, other: PortRange) -> bool:
-        """Whether some port is in both."""
+        """Whether the ranges have a port in common."""
         return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What all services share."""
+    """The settings that all services share."""
 
     prefix: str = "SVCC"
     pods: tuple[Network, ...] = ()
     nodeports: PortRange = PortRange(30000, 32767)
     nodeport_addresses: tuple[Network, ...] = ()  # empty: every local address
-    vip_device: str | None = "svcc0"  # None: svcc puts no address on any device, somebody else holds them
+    vip_device: str | None = "svcc0"  # None: svcc puts no address on any device, because somebody else holds them
     mark: int = 0x4000  # a single bit of the packet mark
-    services: tuple[Network, ...] = ()  # of service addresses: what no service has in them is rejected
+    # networks of service addresses: addresses in them that no service has are rejected
+    services: tuple[Network, ...] = ()
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
 
 
@@ -179,7 +180,7 @@ class Node:
     name: str
     addresses: tuple[Address, ...]
     zone: str | None = None
-    instance: str | None = None  # what the cloud calls the machine
+    instance: str | None = None  # the cloud's name for the machine
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By address (``"address 10.0.0.4"``), and by statement (``"instance"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
@@ -205,14 +206,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where connections to a service are answered."""
+    """An address where connections to a service are answered."""
 
     address: Address
     port: int | None = None  # overrides the port's target
-    weight: int = 1  # 0: draining, finishes what it has and gets nothing new
+    weight: int = 1  # 0: draining: it finishes its connections and gets no new ones
     node: str | None = None  # the node it runs on
-    backup: bool = False  # serves only while no endpoint of its service that is none can
-    max_connections: int | None = None  # gets no new ones while it has so many, each frontend counted by itself
+    backup: bool = False  # serves only while no endpoint of the service that is no backup can
+    max_connections: int | None = None  # at this many connections it gets no new ones; each frontend counts for itself
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -243,8 +244,9 @@ def plain_endpoint(address: Address, span: Span | None) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Endpoints that a service gets from a pool beside those of the program: who registers itself in the pool, and is
-    in one of its networks. Nothing that is compiled depends on it: who knows the members puts them into the program.
+    """Endpoints that a service gets from a pool at runtime: those that register themselves in the pool, from an address
+    in one of its networks. What svcc compiles does not depend on this; whoever knows the members puts them into the
+    program.
     """
 
     pool: str
@@ -252,29 +254,29 @@ class Registered:
     span: Span | None = field(default=None, compare=False, repr=False)
 
     def takes(self, address: Address) -> bool:
-        """Whether a member of this address may register."""
+        """Whether a member with this address may register."""
         return any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How it is found out whether an endpoint serves. Nothing that is compiled depends on it: who runs the checks
-    takes endpoints out of the program.
+    """How a health check asks whether an endpoint serves. What svcc compiles does not depend on it; whoever runs the
+    checks takes endpoints out of the program.
 
-    Times are in seconds, whole milliseconds of them.
+    Times are in seconds, and are whole numbers of milliseconds.
     """
 
     kind: CheckKind
-    port: int | None = None  # None: that of the service's port, see :func:`svcc.compiler.health_checks.asked_port`
+    port: int | None = None  # None: the port of the service's port, see :func:`svcc.compiler.health_checks.asked_port`
     path: str = "/"  # http, https
-    host: str | None = None  # http, https: what is asked for, in the request and in TLS; None: the endpoint's address
-    expect: tuple[int, int] = (200, 399)  # http, https: the first and last status that passes
-    insecure: bool = False  # https: any certificate will do
+    host: str | None = None  # http, https: the host name in the request and in TLS; None: the endpoint's address
+    expect: tuple[int, int] = (200, 399)  # http, https: the first and the last status that pass
+    insecure: bool = False  # https: any certificate passes
     name: str = "."  # dns: the name that is looked up
     every: float = 5
     timeout: float = 2
-    fall: int = 3  # so many checks fail until an endpoint is taken out
-    rise: int = 2  # and so many pass until it is back
+    fall: int = 3  # this many failed checks in a row take an endpoint out
+    rise: int = 2  # this many passed checks in a row bring it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,32 +286,35 @@ class Service:
     name: str
     vips: tuple[Address, ...] = ()
     external_ips: tuple[Address, ...] = ()
-    shared: tuple[Address, ...] = ()  # of ``addresses``: those of which only the declared ports are taken
+    # those of ``addresses`` that others have too, so that only the declared ports are taken
+    shared: tuple[Address, ...] = ()
     announce: bool = False  # the machine answers ARP and ND for ``addresses``
-    #: Of ``addresses``: those that another machine answers for at this moment. An agent of a fleet puts them in, and
-    #: the language has no word for it: what is reviewed is the same on all machines.
+    #: Those of ``addresses`` that another machine answers for at the moment. An agent of a fleet puts them in. The
+    #: language has no word for it, because the reviewed program is the same on all machines.
     elsewhere: tuple[Address, ...] = ()
-    allow_from: tuple[Network, ...] = ()  # empty: everyone
+    allow_from: tuple[Network, ...] = ()  # empty: all clients
     ports: tuple[Port, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     scheduler: Scheduler | None = None  # None: the target's own default
     affinity: int | None = None  # seconds
-    affinity_per_service: bool = False  # one memory for all ports and addresses of the service, tcp with udp
-    #: What counts as one client to affinity: the lengths of prefixes, of IPv4 and of IPv6 addresses.
+    # clients are remembered for all ports and addresses of the service together, tcp with udp
+    affinity_per_service: bool = False
+    #: What affinity counts as one client: prefix lengths of IPv4 and of IPv6 addresses.
     affinity_networks: tuple[int, int] = (32, 128)
     external_traffic: Traffic = Traffic.CLUSTER
     internal_traffic: Traffic = Traffic.CLUSTER
     masquerade: Masquerade = Masquerade.AUTO
-    masquerade_from: tuple[Network, ...] = ()  # these clients' sources are rewritten, and no others; empty: see above
-    #: Where a source is rewritten, it becomes one of these; of each family they follow one another. A family without
-    #: any: the machine's own.
+    # only the sources of these clients are rewritten; empty: ``masquerade`` decides
+    masquerade_from: tuple[Network, ...] = ()
+    #: The addresses that replace a rewritten source, consecutive within each family. In a family without any, it is the
+    #: machine's own address.
     snat: tuple[Address, ...] = ()
     forward: Forward = Forward.MASQUERADE
     when_empty: WhenEmpty = WhenEmpty.REJECT
-    check: Check | None = None  # None: endpoints are taken to serve
+    check: Check | None = None  # None: endpoints count as serving
     when_failed: WhenFailed = WhenFailed.OPEN
     scheduler_by: HashBy = HashBy.ADDRESS
-    one_packet: bool = False  # each datagram gets an endpoint of its own
+    one_packet: bool = False  # each datagram chooses an endpoint anew
     registered: tuple[Registered, ...] = ()  # by pool, in the order in which the service names them
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
@@ -317,29 +322,29 @@ class Service:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """The vips and external-ips."""
+        """All addresses of the service: its vips and external-ips."""
         return (*self.vips, *self.external_ips)
 
     @property
     def announced(self) -> tuple[Address, ...]:
-        """The addresses that this machine answers ARP and ND for."""
+        """The addresses for which this machine answers ARP and ND."""
         return tuple(one for one in self.addresses if one not in self.elsewhere) if self.announce else ()
 
     def port(self, name: str | None) -> Port | None:
-        """The port of that name, or (None) the only one."""
+        """Return the port with that name, or (for None) the only port. Return None where there is none."""
         if name is None:
             return self.ports[0] if len(self.ports) == 1 else None
         return next((port for port in self.ports if port.name == name), None)
 
     @property
     def families(self) -> set[int]:
-        """Those of its addresses and endpoints: 4, 6 or both."""
+        """The families of its addresses and endpoints: 4, 6 or both."""
         return {one.version for one in self.addresses} | {endpoint.address.version for endpoint in self.endpoints}
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultAnswer:
-    """What a listener of HTTP answers where no route fits."""
+    """What an HTTP listener answers where no route fits."""
 
     status: int = 404
     body: str | None = None  # plain text
@@ -347,7 +352,7 @@ class DefaultAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A port of a balancer, and what it answers where no route leads anywhere."""
+    """A port of a balancer, and its answer where no route fits."""
 
     port: int
     protocol: ListenProtocol
@@ -357,27 +362,31 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What goes to a port of a service: requests by path (application), or what a listener takes (network)."""
+    """What goes to a port of a service: requests by path (application balancer), or what a listener takes (network
+    balancer).
+    """
 
     service: str
     port: str | None = None  # None: the service's only port
     paths: tuple[str, ...] = ()  # ``*`` is any characters, ``?`` any one
-    listener: int | None = None  # the port of it
+    listener: int | None = None  # the listener's port
     span: Span | None = field(default=None, compare=False, repr=False)
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # "listener", by path
 
 
 @dataclass(frozen=True, slots=True)
 class Balancer:
-    """A cloud load balancer in front of the node ports of all nodes. ``network``, ``subnets`` and ``security`` are what
-    the cloud calls its network, the parts of it that the balancer is in, and who may reach it."""
+    """A cloud load balancer in front of the node ports of all nodes. ``network``, ``subnets`` and ``security`` are the
+    cloud's names for its network, for the subnets that the balancer is in, and for the groups that say who may reach
+    it.
+    """
 
     name: str
     kind: BalancerKind = BalancerKind.APPLICATION
     scheme: Scheme = Scheme.INTERNAL
     network: str = ""
     subnets: tuple[str, ...] = ()
-    security: tuple[str, ...] = ()  # empty: the network's own default
+    security: tuple[str, ...] = ()  # empty: the network's default
     listeners: tuple[Listener, ...] = ()
     routes: tuple[Route, ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
@@ -387,7 +396,7 @@ class Balancer:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All that a file declares, with the files that it includes."""
+    """Everything that a file declares, together with the files that it includes."""
 
     cluster: Cluster = field(default_factory=Cluster)
     nodes: tuple[Node, ...] = ()
@@ -396,16 +405,17 @@ class Program:
 
     @property
     def held_by_others(self) -> tuple[Address, ...]:
-        """The service addresses that are on a device of the machine without svcc: shared ones, and under ``vip-device
-        none`` all. Each once."""
+        """The service addresses that somebody other than svcc puts on a device of the machine: shared ones, and under
+        ``vip-device none`` all. Each comes once.
+        """
         everything = self.cluster.vip_device is None
         found = (service.addresses if everything else service.shared for service in self.services)
         return tuple(dict.fromkeys(address for some in found for address in some))
 
     def node(self, name: str) -> Node | None:
-        """The node of a name; None where there is none."""
+        """Return the node with that name, or None where there is none."""
         return next((node for node in self.nodes if node.name == name), None)
 
     def service(self, name: str) -> Service | None:
-        """The service of a name; None where there is none."""
+        """Return the service with that name, or None where there is none."""
         return next((service for service in self.services if service.name == name), None)

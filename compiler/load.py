@@ -1,4 +1,4 @@
-"""A file to a program: the front end's one entrance."""
+"""Reads a file into a program: the entrance to the front end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.compiler.lower import lower
 from svcc.compiler.source import Source
 from svcc.compiler.sources import Sources, source_of
 
-#: Findings that something is missing: not said while errors may have hidden it.
+#: Findings that something is missing. They are left out where errors may have hidden it.
 _ABOUT_ABSENCE = {
     *(Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.UNREACHED, Code.EMPTY_FAMILY),
     *(Code.NEARNESS, Code.BACKUP_ALONE),
@@ -26,11 +26,11 @@ _ABOUT_ABSENCE = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """``program`` is None where a diagnostic is an error."""
+    """The result of reading a program. ``program`` is None where a diagnostic is an error."""
 
     program: ir.Program | None
     diagnostics: tuple[Diagnostic, ...]
-    sources: Sources | None = None  # None: standard input, or a text
+    sources: Sources | None = None  # None for standard input, and for a text
 
 
 def load(name: str, unsaved: Mapping[str, bytes] | None = None) -> Loaded:
@@ -46,7 +46,9 @@ def load(name: str, unsaved: Mapping[str, bytes] | None = None) -> Loaded:
 
 
 def read_file(name: str, unsaved: Mapping[str, bytes] | None = None) -> bytes | Diagnostic:
-    """What is in a file, or in standard input where ``name`` is ``-``."""
+    """Return the bytes of a file, or of standard input where ``name`` is ``-``; or a diagnostic that says why it cannot
+    be read.
+    """
     try:
         return Budget(unsaved=unsaved or {}).read(name)
     except Unreadable as error:
@@ -54,7 +56,7 @@ def read_file(name: str, unsaved: Mapping[str, bytes] | None = None) -> bytes | 
 
 
 def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None) -> Loaded:
-    """The program that a file of that name holds; ``unsaved`` as for :func:`load`."""
+    """Return the program in a file's content. ``name``: the file's name; ``unsaved`` as for :func:`load`."""
     read = read_text("<stdin>" if name == "-" else name, data)
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
@@ -62,7 +64,7 @@ def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None
     if name.endswith(".json") or read.text.lstrip().startswith("{"):
         program, diagnostics = from_json(read)
         if program is None:
-            from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need it
+            from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
 
             diagnostics = [foreign] if (foreign := foreign_file(read)) is not None else diagnostics
         return replace(_finish(program, diagnostics, complete=True), sources=first)
@@ -70,7 +72,7 @@ def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None
 
 
 def load_text(source: Source, path: Path | None = None) -> Loaded:
-    """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
+    """Read a program in the language. Includes are relative to ``path``'s folder, else to the working directory."""
     return _load_text(source, path, None)
 
 
@@ -85,7 +87,7 @@ def _load_text(
 
 
 def _finish(program: ir.Program | None, diagnostics: list[Diagnostic], complete: bool) -> Loaded:
-    """Check the program, and leave out what is only said because other errors hid something."""
+    """Check the program, and leave out findings that are there only because errors hid something."""
     if not complete:
         diagnostics = [d for d in diagnostics if d.code not in _ABOUT_ABSENCE]
     sound = not has_errors(diagnostics)

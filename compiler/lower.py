@@ -1,4 +1,4 @@
-"""Syntax to IR: names are resolved, lets, pools and defaults taken in, words turned into values.
+"""Turns syntax into IR: it resolves names, applies lets, pools and defaults, and turns words into values.
 
 What can only be judged on the finished IR (kinds of addresses, clashes between services) is in
 :mod:`svcc.compiler.checks`.
@@ -24,7 +24,10 @@ D = TypeVar("D", syntax.Let, syntax.Pool, syntax.Block)
 
 
 def lower(files: Iterable[syntax.File]) -> tuple[ir.Program, list[Diagnostic]]:
-    """The program that the files make together. It means something only if no diagnostic is an error."""
+    """Return the program that the files make together, and what is wrong with it.
+
+    The program is valid only where no diagnostic is an error.
+    """
     lowering = _Lowering()
     for file in files:
         lowering.declare(file)
@@ -32,7 +35,7 @@ def lower(files: Iterable[syntax.File]) -> tuple[ir.Program, list[Diagnostic]]:
 
 
 class _Lowering:
-    """Takes declarations from all files, then makes the program."""
+    """Collects the declarations of all files, then makes the program."""
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []

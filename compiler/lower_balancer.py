@@ -1,4 +1,4 @@
-"""The ``balancer`` block."""
+"""Turns a ``balancer`` block into IR."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
 _CHOICES: dict[str, type[StrEnum]] = {"kind": ir.BalancerKind, "scheme": ir.Scheme}
-#: The status of answers: any but 1xx, which are not final, and 3xx, which need a place to go to.
+#: The status codes that an answer may have: all except 1xx, which are not final, and 3xx, which need a location.
 _STATUS = (*range(200, 300), *range(400, 600))
 _BODY = 1_024  # characters
 
 
 def lower_balancer(values: Values, block: syntax.Block) -> ir.Balancer:
-    """A balancer as it is written; whether it fits the services is judged on the whole program."""
+    """Return the balancer of a block. Whether it fits the services is checked on the whole program."""
     assert block.name is not None
     settings = Settings(values)
     listeners: list[ir.Listener] = []
@@ -61,7 +61,7 @@ def _setting(settings: Settings, statement: syntax.Setting) -> None:
 
 
 def _names(settings: Settings, statement: syntax.Setting) -> list[str]:
-    """Names of the cloud's, each once, and their places."""
+    """Return names in the cloud, each once, and note their places."""
     values, keyword = settings.values, str(statement.keyword)
     for word in statement.values:
         if (first := settings.spans.get(f"{keyword} {word}")) is not None:
@@ -90,7 +90,7 @@ def _listener(values: Values, statement: syntax.Setting) -> list[ir.Listener]:
 
 
 def _answer(values: Values, words: Sequence[Word]) -> ir.DefaultAnswer | None:
-    """``default STATUS "BODY"``; None (reported) where it is none."""
+    """Return the answer of ``default STATUS "BODY"``. Report what is none, and return None."""
     if not words:
         return ir.DefaultAnswer()
     status = values.number(words[1], 0, 999, "a status")

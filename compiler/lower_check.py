@@ -1,4 +1,4 @@
-"""The ``check`` statement."""
+"""Turns a ``check`` statement into IR."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
-#: Seconds.
+#: The shortest and the longest time, in seconds.
 MIN_TIME, MAX_TIME = 0.01, 3_600
-#: Checks in a row.
+#: The most checks in a row.
 MAX_COUNT = 1_000
 CODES = (100, 599)  # RFC 9110 15
-#: RFC 3986 has fewer signs still; what is no part of a request's line cannot be here.
+#: What may be a path. RFC 3986 allows fewer characters; this pattern refuses what no request line can hold.
 PATH = re.compile(r"/[!#-~]{0,1023}")
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 NAME = re.compile(r"(?=.{1,254}$)(\.|([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)")
@@ -27,7 +27,7 @@ NONE = "none"
 
 
 def lower_check(settings: Settings, statement: syntax.Setting) -> None:
-    """Sets ``check``: None under ``check none``, which takes back a default."""
+    """Set ``check``. ``check none`` sets it to None, which overrides a default."""
     values, kind = settings.values, statement.values[0]
     if kind == NONE:
         settings.fields["check"] = None
@@ -49,7 +49,9 @@ def lower_check(settings: Settings, statement: syntax.Setting) -> None:
 
 
 def _options(values: Values, kind: ir.CheckKind, words: tuple[Word, ...]) -> Iterator[tuple[str, Word, Word]]:
-    """The options that this kind of check has: their names, the words that begin them, and those of their values."""
+    """Yield the options that this kind of check has: their names, the words that begin them, and the words of their
+    values.
+    """
     left = iter(words)
     for word in left:
         name, value = _option(kind, word)
@@ -72,7 +74,7 @@ def _has(able: str) -> str:
 
 
 def _option(kind: ir.CheckKind, word: Word) -> tuple[str, Word | None]:
-    """The option that a word begins, and its value, if that is the word itself."""
+    """Return the option that a word begins, and its value, where the value is the word itself."""
     if word.type == "PORTS":
         return "port", word
     if word.type in ("PATH", "STRING", "NAME"):

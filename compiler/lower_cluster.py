@@ -1,4 +1,4 @@
-"""The ``cluster`` and ``node`` blocks."""
+"""Turns ``cluster`` and ``node`` blocks into IR."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.compiler.values import Values
 
 
 def lower_cluster(values: Values, block: syntax.Block, lets: Lets) -> ir.Cluster:
-    """The cluster that a block declares; what is wrong with it goes to the diagnostics of ``values``."""
+    """Return the cluster of a block; what is wrong with it goes to the diagnostics of ``values``."""
     settings = Settings(values)
     for statement in block.statements:
         assert isinstance(statement, syntax.Setting)
@@ -54,7 +54,10 @@ def _mark(values: Values, word: Word) -> int | None:
 
 
 def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
-    """The node that a block declares; what is wrong with it goes to the diagnostics of ``values``."""
+    """Return the node of a block; what is wrong with it goes to the diagnostics of ``values``.
+
+    Return None where it cannot be used.
+    """
     assert block.name is not None
     settings = Settings(values)
     for statement in block.statements:

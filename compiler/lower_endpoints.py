@@ -1,4 +1,4 @@
-"""Endpoint lines and the pools that services share."""
+"""Turns endpoint lines, and the pools that services share, into IR."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALONE = ("draining", "backup")
 
 
 class Pools:
-    """The pools of a program by name; each is lowered once, whoever shares it."""
+    """The pools of a program by name. Each is lowered once, however many services share it."""
 
     def __init__(self, declared: Mapping[str, tuple[Values, syntax.Pool]], lets: Lets, nodes: Iterable[str]) -> None:
         self.used: set[str] = set()
@@ -37,17 +37,17 @@ class Pools:
             self._take_registered(name, values, pool)
 
     def _take_registered(self, name: str, values: Values, pool: syntax.Pool) -> None:
-        """The networks of a pool's ``registered`` lines, each of them once."""
+        """Note the networks of a pool's ``registered`` lines, each once."""
         words = [word for line in pool.registered for word in line.values]
         if networks := tuple(self._lets.networks(values, words)):
             self._registered[name] = ir.Registered(name, networks, values.span(pool.registered[0].keyword))
 
     def registered(self, name: Word) -> ir.Registered | None:
-        """Who may register in a pool; None: nobody."""
+        """Return who may register in a pool. Return None where nobody may."""
         return self._registered.get(str(name))
 
     def pool(self, values: Values, name: Word) -> tuple[ir.Endpoint, ...]:
-        """The endpoints of a pool that a service names."""
+        """Return the endpoints of a pool that a service refers to."""
         self.used.add(str(name))
         if name in self._endpoints:
             return self._endpoints[str(name)]
@@ -58,8 +58,7 @@ class Pools:
     def endpoints(
         self, values: Values, lines: Iterable[syntax.EndpointLine | syntax.AddressLines]
     ) -> Iterator[ir.Endpoint]:
-        """The endpoints that lines of a pool or service declare, in order. Values that are wrong are reported and left
-        out."""
+        """Yield the endpoints of a pool's or service's lines, in order. Wrong values are reported and left out."""
         for line in lines:
             if isinstance(line, syntax.AddressLines):
                 yield from _of_addresses(values, line)
@@ -72,7 +71,7 @@ class Pools:
                     yield ir.Endpoint(address, port, span=there.span(word), **options)
 
     def _options(self, values: Values, options: tuple[Word, ...]) -> dict[str, Any]:
-        """The fields of an endpoint that its options say."""
+        """Return the fields of an endpoint that its options set."""
         found: dict[str, Any] = {}
         words = iter(options)
         seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""The ``service`` and ``defaults`` blocks."""
+"""Turns ``service`` and ``defaults`` blocks into IR."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.compiler.source import Span
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
-#: Statements with one value out of a list: the IR's field and its values.
+#: Statements whose value is one of a list: the IR's field, and its values.
 _CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
     "scheduler": ("scheduler", ir.Scheduler),
     "forward": ("forward", ir.Forward),
@@ -31,7 +31,7 @@ ONLY_IN_SERVICES = ("vip", "external-ip", "port", "endpoints")
 
 
 def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Settings:
-    """The settings (not the ports and endpoints) of a ``service`` or of ``defaults``."""
+    """Return the settings of a ``service`` or ``defaults`` block, without its ports and endpoints."""
     settings = Settings(values)
     for statement in block.statements:
         keyword = str(statement.keyword)
@@ -79,7 +79,9 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
 
 
 def _hashed(settings: Settings, statement: syntax.Setting) -> None:
-    """``by address``, also where nothing is said: a default's word is for the default's scheduler."""
+    """Set ``by address`` where the scheduler says nothing else: a ``by`` in the defaults belongs to the defaults'
+    scheduler.
+    """
     by = statement.values[2] if len(statement.values) > 2 else None
     settings.put("scheduler_by", ir.HashBy.ADDRESS, "scheduler by", by or statement.values[0])
     if by is not None:
@@ -87,7 +89,7 @@ def _hashed(settings: Settings, statement: syntax.Setting) -> None:
 
 
 def _statement(statement: syntax.Setting) -> str:
-    """What may stand once in a block: ``vip``, ``vip … shared``, ``traffic external``, ``scheduler``, …"""
+    """Return what may occur once in a block: ``vip``, ``vip … shared``, ``traffic external``, ``scheduler``, …"""
     keyword = str(statement.keyword)
     if keyword == "traffic":
         return f"{keyword} {statement.values[0]}"
@@ -95,7 +97,10 @@ def _statement(statement: syntax.Setting) -> str:
 
 
 def _addresses(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
-    """``vip`` and ``external-ip``: one statement for addresses of the service's own, one for ``shared`` ones."""
+    """Read ``vip`` and ``external-ip``.
+
+    A block may have one statement for addresses of its own, and one for ``shared`` ones.
+    """
     values, keyword = settings.values, str(statement.keyword)
     field = _LISTS[keyword]
     shared = statement.values[-1].type == "SHARED"
@@ -114,7 +119,7 @@ def _addresses(settings: Settings, statement: syntax.Setting, lets: Lets) -> Non
 
 
 def _in_order(fields: dict[str, Any]) -> dict[str, tuple[ir.Address, ...]]:
-    """The addresses as fields of the IR: shared ones last, whichever statement comes first."""
+    """Return the addresses as fields of the IR, with shared ones last, whichever statement comes first."""
     shared = fields["shared"]
     found = {name: tuple(sorted(fields.get(name, ()), key=lambda a: a in shared)) for name in _LISTS.values()}
     own = (*found["vips"], *found["external_ips"])
@@ -122,7 +127,7 @@ def _in_order(fields: dict[str, Any]) -> dict[str, tuple[ir.Address, ...]]:
 
 
 def _masquerade(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
-    """A word, or the networks whose clients it is about."""
+    """Read ``masquerade``: a word, or the networks whose clients are masqueraded."""
     values, word = settings.values, statement.values[0]
     networks: tuple[ir.Network, ...] = ()
     chosen: StrEnum | None = ir.Masquerade.AUTO
@@ -153,7 +158,7 @@ def _affinity(settings: Settings, statement: syntax.Setting) -> None:
 
 
 def _length(values: Values, kind: Word, text: str, most: int) -> int | None:
-    """The length of a prefix of addresses, in ``client-ip/24/64``."""
+    """Return the prefix length of addresses, in ``client-ip/24/64``."""
     if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= most:
         return int(text)
     hint = "client-ip/24 is a network of IPv4 clients, client-ip/24/64 one of IPv6 clients too"
@@ -164,13 +169,13 @@ def _length(values: Values, kind: Word, text: str, most: int) -> int | None:
 def lower_service(
     values: Values, block: syntax.Block, lets: Lets, pools: Pools, defaults: Settings | None
 ) -> ir.Service:
-    """The service that a block declares, with the file's defaults; errors go to the diagnostics of ``values``."""
+    """Return the service of a block, with the defaults applied; errors go to the diagnostics of ``values``."""
     assert block.name is not None
     settings = service_settings(values, block, lets)
     fields, spans = settings.fields, settings.spans
     if defaults is not None:
         fields = defaults.fields | fields
-        own = "check" in spans  # then no place of the default's options counts
+        own = "check" in spans  # if so, the places of the default's options do not count
         others = {name: span for name, span in defaults.spans.items() if not (own and name.startswith("check "))}
         spans = others | spans
     if "shared" in fields:

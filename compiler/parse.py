@@ -1,4 +1,4 @@
-"""Text to syntax. Every syntax error of a file is found in one run."""
+"""Turns text into syntax. One run finds every syntax error of a file."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from svcc.compiler.source import Source
 from svcc.grammar import parser
 from svcc.grammar.lexer import QuickLexer
 
-#: As many errors of one file are shown, and as many counted.
+#: The most errors of one file that are shown, and the most that are counted.
 MAX_ERRORS = 25
 _COUNTED = 250
 
 
 class _ToSyntax(Transformer[Token, object]):
-    """Reduces the grammar's rules to syntax while the parser runs.
+    """Turns the parser's rules into syntax while it runs.
 
-    Where a rule has parts of several kinds they are arguments. Those of one kind are a list, which is quicker.
+    Parts of several kinds are passed as arguments. Where all parts are of one kind, they are passed as a list, which is
+    quicker.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.items: list[syntax.Item] = []  # those read so far
+        self.items: list[syntax.Item] = []  # the items read so far
 
     def _item(self, items: list[syntax.Item]) -> Tree[syntax.Item]:
         self.items += items
@@ -95,12 +96,12 @@ class _ToSyntax(Transformer[Token, object]):
 
 
 def _unquoted(word: Token) -> Token:
-    """A name without its quotes, which its place still has."""
+    """Return a name without its quotes; its place still includes them."""
     return word.update(value=word[1:-1]) if word.type == "STRING" else word
 
 
 def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.AddressLines, ...]:
-    """The endpoints among parts; a token has many of them, as they stand in the text."""
+    """Return the endpoints among the parts, in the order of the text. One token may hold many."""
     found: list[syntax.EndpointLine | syntax.AddressLines] = []
     for part in parts:
         if isinstance(part, Token):
@@ -111,15 +112,15 @@ def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.Addres
 
 
 class Parser:
-    """A parser, for one thread at a time: it holds what is being read."""
+    """Reads files, for one thread at a time. It keeps the forms of services that it met."""
 
     def __init__(self, forms: Forms) -> None:
         self._transformer = _ToSyntax()
         self._lark: Lark = parser(self._transformer, skip=self._skip)
-        self._forms: Forms | None = forms  # None: one is being made
+        self._forms: Forms | None = forms  # None while a form is being made
 
     def parse(self, source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
-        """See :func:`parse`."""
+        """Do what :func:`parse` does."""
         transformer = self._transformer
         if self._forms is not None:
             self._forms.begin()
@@ -132,7 +133,7 @@ class Parser:
             try:
                 self._lark.parse(text)
             except UnexpectedInput as error:
-                from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need these two
+                from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
                 from svcc.compiler.syntax_error import explain, statement_at
 
                 count += 1
@@ -141,7 +142,7 @@ class Parser:
                     return None, [foreign]
                 if count <= MAX_ERRORS + 1:
                     found = explain(error, source, text, begin)
-                    if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):  # it has been told
+                    if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):
                         diagnostics.append(found)
                 start, end = statement_at(text, _offset(error, text), begin)
                 if not text[start:end].strip():
@@ -160,7 +161,7 @@ class Parser:
         return None, _shown(diagnostics, count)
 
     def _skip(self, lexer: QuickLexer, text: str, at: int) -> int:
-        """Read services of known forms, from an offset on; gives the offset behind them."""
+        """Read services of known forms from an offset on, and return the offset behind them."""
         forms, items = self._forms, self._transformer.items
         if forms is None:
             return at
@@ -173,7 +174,7 @@ class Parser:
             forms.add(form)
 
     def _form(self, lexer: QuickLexer, text: str) -> Form | None:
-        """The form of the service that a text begins with."""
+        """Make a form of the service with which a text begins. Return None where that is not worth it."""
         forms, items = self._forms, self._transformer.items
         self._forms, self._transformer.items = None, []
         try:
@@ -183,7 +184,7 @@ class Parser:
 
 
 class _Parsers(local):
-    """Each thread's own parser."""
+    """One parser for each thread."""
 
     def __init__(self) -> None:
         self.parser = Parser(Forms())
@@ -195,16 +196,16 @@ def _parsers() -> _Parsers:
 
 
 def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
-    """The file's syntax, and a diagnostic for each statement that is none.
+    """Return the file's syntax, and a diagnostic for each statement that is wrong.
 
-    A statement with an error is left out and what is around and after it is read again, so that each statement is
-    judged by itself. None where no reading is left (a block without end, too many errors, another language).
+    A statement with an error is left out, and the text around it is read again, so that each statement is judged by
+    itself. The syntax is None where nothing can be read (a block without end, too many errors, another language).
     """
     return _parsers().parser.parse(source)
 
 
 def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:
-    """The first errors, and how many more there are."""
+    """Return the first errors, and a diagnostic that says how many more there are."""
     more = count - MAX_ERRORS
     if more <= 0:
         return diagnostics
@@ -214,7 +215,7 @@ def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:
 
 
 def _last_start(items: list[syntax.Item]) -> int:
-    """Where the last item begins: there the parser has been between items, so that it can begin there again."""
+    """Return where the last item begins. The parser was between items there, so it can start there again."""
     return (items[-1].keyword.start_pos or 0) if items else 0
 
 
@@ -224,5 +225,5 @@ def _offset(error: UnexpectedInput, text: str) -> int:
 
 
 def _blank(text: str) -> str:
-    """Spaces in place of all but line ends, so that every other place stays where it is."""
+    """Return spaces in place of all characters but line ends, so that all other places stay the same."""
     return "".join(c if c == "\n" else " " for c in text)

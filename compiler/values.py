@@ -1,6 +1,6 @@
-"""Words to values: addresses, networks, ports, numbers, times and names from lists.
+"""Turns words into values: addresses, networks, ports, numbers, times and names from lists.
 
-Each function returns the value or None; a word that is none has then been reported with its place.
+Each function returns the value, or reports the word with its place and returns None.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from svcc.compiler.syntax import Word, word_at
 E = TypeVar("E", bound=StrEnum)
 
 MAX_PORT = 65_535
-#: Addresses of a range.
+#: The most addresses of a range.
 MAX_ADDRESSES = 1_024
 _SERVED = re.compile(r'("[^"]*"|[^":]*):("[^"]*"|[^":]*)')
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -39,7 +39,7 @@ class Values:
     diagnostics: list[Diagnostic]
 
     def span(self, word: Word) -> Span:
-        """Where a word stands in its file."""
+        """Return the place of a word in its file."""
         return Span(self.source, word.start_pos or 0, word.end_pos or 0)
 
     def error(
@@ -51,7 +51,7 @@ class Values:
         related: tuple[Related, ...] = (),
         part: str | None = None,
     ) -> None:
-        """Report a word, or the last occurrence of ``part`` in it."""
+        """Report an error at a word, or at the last occurrence of ``part`` in it."""
         span = self.span(word)
         if part:
             start = span.start + word.rindex(part)
@@ -63,13 +63,13 @@ class Values:
         self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, severity=Severity.WARNING))
 
     def name(self, word: Word) -> str:
-        """A name that is declared; the grammar has seen to what stands without quotes."""
+        """Return a name that is declared. The grammar checks names without quotes; this checks quoted ones."""
         if word.type == "STRING" and not QUOTED.fullmatch(word):
             self.error(Code.NAME, f'"{word}" cannot be a name', word, QUOTED_FORM)
         return str(word)
 
     def served(self, word: Word) -> tuple[str, str | None]:
-        """``SERVICE`` or ``SERVICE:PORT``, each name quoted or not."""
+        """Return service and port of ``SERVICE`` or ``SERVICE:PORT``, each name quoted or not."""
         if word.type != "SERVED":
             return self.name(word), None
         parts = _SERVED.fullmatch(word)
@@ -82,7 +82,7 @@ class Values:
         return names[0], names[1]
 
     def address(self, word: Word) -> ir.Address | None:
-        """The address that a word is; one that is wrong is reported, and None."""
+        """Return the address of a word. Report a wrong one, and return None."""
         try:
             return _address(word)
         except AddressValueError as error:
@@ -90,7 +90,7 @@ class Values:
             return None
 
     def addresses(self, word: Word) -> list[ir.Address]:
-        """An address, or all of ``FIRST-LAST``: both are in it, and at most 1,024."""
+        """Return one address, or all of ``FIRST-LAST``, both included, at most 1,024."""
         if word.type != "RANGE":
             found = self.address(word)
             return [] if found is None else [found]
@@ -113,11 +113,11 @@ class Values:
         return []
 
     def _part(self, word: Word, at: int, text: str) -> Word:
-        """A piece of a word, at its place."""
+        """Return a piece of a word, with its own place."""
         return word_at(word.type, text, (word.start_pos or 0) + at)
 
     def endpoint_address(self, word: Word) -> tuple[ir.Address | None, int | None]:
-        """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
+        """Return address and port of ``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
         if word[0] != "[" and word.count(":") != 1:
             found = self.address(word)
             if found is not None and (port := _port_like(word)) is not None:
@@ -136,14 +136,15 @@ class Values:
     def _split_port(self, word: Word) -> tuple[Word, str | None]:
         if word.startswith("["):
             inside, _, rest = word[1:].partition("]")
-            start, port = (word.start_pos or 0) + 1, rest[1:] or None  # the grammar has digits behind a colon here
+            # the grammar allows only digits after a colon here
+            start, port = (word.start_pos or 0) + 1, rest[1:] or None
         else:
             inside, _, port = word.partition(":")
             start = word.start_pos or 0
         return self._part(word, start - (word.start_pos or 0), inside), port
 
     def network(self, word: Word) -> ir.Network | None:
-        """A CIDR; an address alone is the network of just itself."""
+        """Return the network of a CIDR, or of an address, which is the network of just itself."""
         kind = IPv6Network if ":" in word else IPv4Network
         if "/" not in word and (length := _netmask_length(word)) is not None:
             hint = f"the length of its prefix is written behind a network: 10.0.0.0/{length}"
@@ -162,7 +163,7 @@ class Values:
         return network
 
     def ports(self, word: Word, text: str | None = None) -> ir.PortRange | None:
-        """``8080`` or ``5000-5099``."""
+        """Return the range of ``8080`` or ``5000-5099``."""
         first, _, last = (text or word).partition("-")
         ports = ir.PortRange(_int(first), _int(last or first))
         if not (1 <= ports.first <= MAX_PORT and 1 <= ports.last <= MAX_PORT):
@@ -175,7 +176,7 @@ class Values:
         return ports
 
     def ports_like(self, word: Word, pattern: ir.PortRange) -> ir.PortRange | None:
-        """As many ports as ``pattern`` has: their first one, or their whole range."""
+        """Return as many ports as ``pattern`` has, from the first port or the whole range that the word gives."""
         ports = self.ports(word)
         if ports is None:
             return None
@@ -191,14 +192,17 @@ class Values:
         return ports
 
     def port_spec(self, word: Word) -> tuple[ir.PortRange | None, ir.Protocol | None]:
-        """``80/tcp`` or ``5000-5099/udp``."""
+        """Return ports and protocol of ``80/tcp`` or ``5000-5099/udp``."""
         numbers, _, name = word.partition("/")
         return self.ports(word, numbers), self.choice(word, ir.Protocol, "protocol", Code.PROTOCOL, name)
 
     def choice(
         self, word: Word, kind: type[E], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> E | None:
-        """One of an enumeration's values; ``text`` is the part of the word that is meant, ``what`` its name."""
+        """Return one of an enumeration's values.
+
+        ``text``: the part of the word that counts; ``what``: what messages call the value.
+        """
         try:
             return kind(text or word)
         except ValueError:
@@ -208,9 +212,10 @@ class Values:
     def unknown(
         self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> None:
-        """Report a word that is none of the known ones, with the one that was likely meant. ``what``: what it should
-        be; ``text``: the word without its quotes."""
-        from svcc.compiler.foreign_values import REMARKS, VALUES  # wrong programs alone need them
+        """Report a word that is none of the known ones, with the closest known one. ``what``: what messages call it;
+        ``text``: the word without its quotes. Return None.
+        """
+        from svcc.compiler.foreign_values import REMARKS, VALUES  # needed only for programs with errors
 
         known = list(known)
         said = f"it is {one_of([f'`{k}`' for k in known])}"
@@ -222,7 +227,10 @@ class Values:
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
-        """The number that a word is, decimal or hexadecimal; one out of ``low`` to ``high`` is reported, and None."""
+        """Return the number of a word, decimal or hexadecimal.
+
+        Report one that is not from ``low`` to ``high``, and return None.
+        """
         value = int(word, 16) if word.startswith("0x") else _int(word)
         if low <= value <= high:
             return value
@@ -230,7 +238,9 @@ class Values:
         return None
 
     def seconds(self, word: Word) -> int | None:
-        """``90s``, ``15m``, ``3h``, ``1d``: one second to a day (the range of Kubernetes' affinity)."""
+        """Return the seconds of ``90s``, ``15m``, ``3h``, ``1d``: from one second to a day (the range of Kubernetes'
+        affinity).
+        """
         number, unit = _time(word)
         if unit not in _SECONDS:
             self.unknown(word, _SECONDS, "unit of time", text=unit)
@@ -242,7 +252,10 @@ class Values:
         return seconds
 
     def time(self, word: Word, low: float, high: float, what: str) -> float | None:
-        """``500ms``, ``5s``, ``1m``, in seconds; ``low`` and ``high`` are seconds, ``what`` is what lasts so long."""
+        """Return the seconds of ``500ms``, ``5s``, ``1m``.
+
+        ``low`` and ``high``: the limits in seconds; ``what``: what messages call the time.
+        """
         number, unit = _time(word)
         sizes = {"ms": 1} | {name: size * 1000 for name, size in _SECONDS.items()}
         if unit not in sizes:
@@ -257,10 +270,10 @@ class Values:
 
 
 def _address(text: str) -> ir.Address:
-    """An address, or AddressValueError.
+    """Return an address. Errors: AddressValueError.
 
-    Both ways read the same texts (a test holds that). The C library's is three times faster, ipaddress knows what
-    to say about the others.
+    The C library and ipaddress read the same texts (a test checks that). The C library is three times faster; ipaddress
+    has the messages for wrong texts.
     """
     if text.count(":") < 2:
         return read_ipv4(text) or IPv4Address(text)
@@ -271,7 +284,10 @@ def _address(text: str) -> ir.Address:
 
 
 def _netmask_length(text: str) -> int | None:
-    """The length that a netmask (255.255.0.0) or its inverse (0.0.255.255) stands for: no packet has such addresses."""
+    """Return the prefix length of a netmask (255.255.0.0) or of its inverse (0.0.255.255), or None.
+
+    No packet has such an address.
+    """
     if not text.startswith(("255.", "0.")) or text == "0.0.0.0":
         return None
     try:
@@ -281,19 +297,21 @@ def _netmask_length(text: str) -> int | None:
 
 
 def _port_like(text: str) -> str | None:
-    """The end of an IPv6 address that was perhaps meant to be a port, with an address before it."""
+    """Return the last group of an IPv6 address that was perhaps meant as a port, because the rest is an address as
+    well. Return None otherwise.
+    """
     head, _, tail = text.rpartition(":")
     usual = tail in ("53", "80", "443") or (len(tail) == 4 and tail.isdecimal() and tail[0] != "0")
     return tail if usual and "::" in head and not head.endswith(":") else None
 
 
 def _time(word: str) -> tuple[str, str]:
-    """The number and the unit."""
+    """Return the number and the unit of a time."""
     return word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), word.lstrip("0123456789")
 
 
 def _int(digits: str) -> int:
-    """The number, or one beyond every limit where there are too many digits for Python to convert."""
+    """Return the number. With more digits than Python converts, return one that is beyond every limit."""
     return int(digits) if len(digits) < 20 else 10**20
 
 

@@ -13,50 +13,50 @@ from lark.common import LexerConf
 from lark.lexer import ContextualLexer, LexerState, PatternStr, TerminalDef
 from lark.parsers.lalr_parser_state import ParserState
 
-#: Declared in the grammar, which has no expression for it.
+#: A terminal that the grammar declares without an expression.
 ADDRESS_LINES = "ADDRESS_LINES"
-#: What can stand in one state of the parser: how to find the next word, and the keywords among names.
+#: How to find the next word in one state of the parser, and which names are keywords there.
 _Finder: TypeAlias = tuple[Callable[[str, int], re.Match[str] | None], Mapping[str, str]]
-#: Gives the offset behind what somebody else reads at an offset of the text; where nobody does, that offset itself.
+#: A function of a lexer, a text and an offset. It may read items there by itself, and returns the offset behind them.
 Skip: TypeAlias = Callable[["QuickLexer", str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How a token of one kind is found where the lexer finds it, and no other one."""
+    """The expressions that find a token of one kind exactly where the lexer would find it."""
 
-    before: str  # an expression of what comes before it, and cannot be another token
-    found: str  # the token's own; the lexer never goes back to a shorter one
-    keywords: Mapping[str, str] | None  # of what is found as a name: which words are keywords, and of which kinds
+    before: str  # what comes before the token; it excludes tokens of other kinds
+    found: str  # the token itself; like the lexer, it is never cut short
+    keywords: Mapping[str, str] | None  # for a name: the keywords, which are tokens of other kinds
 
 
 class QuickLexer(ContextualLexer):
-    """Yields the same tokens as lark's own lexer, in half the time, but that an ``_END`` begins after its blanks.
+    """Yields the same tokens as lark's own lexer in half the time, except that an ``_END`` begins after its blanks.
 
     Tokens have no lines and columns (:class:`svcc.compiler.source.Source` counts them for the few that end up in a
-    message), and blanks are skipped by the expression that finds the word after them. Where that finds nothing,
-    lark's lexer goes on from there, so that errors are its own.
+    message), and blanks are skipped by the expression that finds the word after them. Where the expression finds
+    nothing, lark's lexer takes over, so that the errors are lark's.
     """
 
     def __init__(
         self, conf: LexerConf, states: dict[Any, Collection[str]], always_accept: Collection[str] = ()
     ) -> None:
-        conf.skip_validation = True  # a test builds the grammar with ``strict``, which is when lark checks terminals
+        conf.skip_validation = True  # a test builds the grammar with ``strict``, with which lark does check terminals
         super().__init__(conf, states, always_accept)
         self._in_pieces = self._pieces(conf, states)
         self._finders = _Finders(self.lexers, self._in_pieces)
         self._behind_items = frozenset(state for state, accepted in states.items() if _is_behind_items({*accepted}))
 
     def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
-        """By state the expression of what is found in one piece there, though lark's lexer finds word by word."""
+        """Return, by state, the expression for what is one token here, although lark's lexer finds it word by word."""
         return {}
 
     def _skip(self, text: str, at: int) -> int:
-        """The offset from which on there is something for this lexer, behind an item and its end."""
+        """Return the offset at which this lexer goes on, behind an item and its end."""
         return at
 
     def step(self, state: Any, kind: str) -> Step:
-        """How this lexer finds a token of a kind in a state of the parser."""
+        """Return how this lexer finds a token of a kind in a state of the parser."""
         terminals, keywords = _terminals(self.lexers[state], self._in_pieces.get(state))
         literal = next((word for word, name in keywords.items() if name == kind), None)
         wanted = kind if literal is None else "NAME"
@@ -69,10 +69,11 @@ class QuickLexer(ContextualLexer):
         )
 
     def lex(self, lexer_state: LexerState, parser_state: ParserState[Any]) -> Iterator[Token]:
-        """The tokens of a text, one by one, as the parser's state allows them. Errors: lark's, from where no expression
-        here finds anything."""
+        """Yield the tokens of a text, as the parser's state allows them. Errors: lark's, from the first place where the
+        expressions here find nothing.
+        """
         whole: Any = lexer_state.text
-        text: str = getattr(whole, "text", whole)  # lark 1.3 made it a slice of the text
+        text: str = getattr(whole, "text", whole)  # since lark 1.3, it is a slice of the text
         finders, states, behind_items = self._finders, parser_state.state_stack, self._behind_items
         at, token = 0, None
         while True:
@@ -94,7 +95,7 @@ class QuickLexer(ContextualLexer):
 
 
 class AddressLinesLexer(QuickLexer):
-    """Yields endpoints that are addresses alone in one piece, as far as they follow one another: ``ADDRESS_LINES``."""
+    """Yields consecutive endpoints that are addresses alone as one token: ``ADDRESS_LINES``."""
 
     def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
         address, bracketed, end = (
@@ -105,7 +106,7 @@ class AddressLinesLexer(QuickLexer):
 
 
 class SkippingLexer(AddressLinesLexer):
-    """Leaves out what somebody else reads, item by item: the parser does not know of it."""
+    """A lexer that lets a function read whole items. The parser never sees their tokens."""
 
     def __init__(self, *conf: Any, skip: Skip, **more: Any) -> None:
         super().__init__(*conf, **more)
@@ -116,12 +117,12 @@ class SkippingLexer(AddressLinesLexer):
 
 
 def _is_behind_items(accepted: Collection[str]) -> bool:
-    """Whether the parser awaits an item, and no end of a line, as at the beginning of a text."""
+    """Whether the parser expects an item in this state, and not the end of a line, as at the beginning of a text."""
     return "SERVICE" in accepted and "LET" in accepted and "_END" not in accepted
 
 
 def quick_token(kind: str, word: str, start: int) -> Token:
-    """A token without lines and columns; lark's own constructor takes twice as long."""
+    """Return a token without line and column. lark's own constructor takes twice as long."""
     token = str.__new__(Token, word)
     token.type = kind
     token.value = word
@@ -131,11 +132,11 @@ def quick_token(kind: str, word: str, start: int) -> Token:
 
 
 class _Finders(dict[Any, _Finder]):
-    """Finders by the parser's state, each made when it is first used: a small file needs few of them."""
+    """Finders by the parser's state. Each is made at its first use, because a small file needs few of them."""
 
     def __init__(self, lexers: Mapping[Any, Any], pieces: Mapping[Any, str]) -> None:
         self._lexers, self._pieces = lexers, pieces
-        self._made: dict[int, _Finder] = {}  # by lexer: states that accept the same share them
+        self._made: dict[int, _Finder] = {}  # by lexer: states that accept the same words share it
 
     def __missing__(self, state: Any) -> _Finder:
         lexer = self._lexers[state]
@@ -146,15 +147,17 @@ class _Finders(dict[Any, _Finder]):
 
 
 def _finder(lexer: Any, piece: str | None) -> _Finder:
-    """An expression whose named groups are the terminals, and the terminals of the keywords."""
+    """Return an expression whose named groups are the terminals, and the keywords with their terminals. ``piece``: see
+    :func:`_terminals`.
+    """
     terminals, keywords = _terminals(lexer, piece)
     groups = [f"(?P<{name}>{expression})" for name, expression in terminals.items()]
     return re.compile(rf"[ \t]*(?:{'|'.join(groups)})").match, keywords
 
 
 def _terminals(lexer: Any, piece: str | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The expressions of terminals by name, in the order in which they are tried, and the terminals of the keywords,
-    which are found as names. ``piece``: the expression of what comes before lark's own.
+    """Return the expressions of the terminals by name, in the order in which they are tried, and the keywords with
+    their terminals, which are found as names. ``piece``: the expression of a terminal that is tried before lark's own.
     """
     keywords = {_literal(t): t.name for t in lexer.terminals if _literal(t)[:1].isalpha()}
     expressions = {} if piece is None else {ADDRESS_LINES: piece}
@@ -165,5 +168,5 @@ def _terminals(lexer: Any, piece: str | None) -> tuple[Mapping[str, str], Mappin
 
 
 def _literal(terminal: TerminalDef) -> str:
-    """The text of a terminal that is a word or sign, "" of one that is an expression."""
+    """Return the text of a terminal that is a word or sign, or "" for one that is an expression."""
     return terminal.pattern.value if isinstance(terminal.pattern, PatternStr) else ""

@@ -1,7 +1,7 @@
-"""The reference: what a program means for one packet, as one function over the IR.
+"""The reference: what a program means for one packet, as a function of the IR.
 
-It is written beside the rules, not beside the code that derives rules: it shares nothing with the compiler but the
-IR, so that targets, traces and real packets can all be compared with it. It asks no kernel and is not fast.
+It is written from the language's rules, and not from the code that derives rules: it shares nothing with the compiler
+but the IR, so that targets, traces and real packets can all be compared with it. It asks no kernel and is not fast.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from ipaddress import ip_network
 from svcc.compiler import ir
 from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Portless, Refusal
 
-#: Schedulers that give every endpoint the same share whatever its weight (but 0). All others follow the weights:
-#: those that follow the load or hash do so in the long run and over many clients.
+#: Schedulers that give every endpoint (except those of weight 0) the same share whatever its weight. All others follow
+#: the weights; those that follow the load or hash do so in the long run and over many clients.
 _EVEN = frozenset({ir.Scheduler.RR, ir.Scheduler.LC, ir.Scheduler.DH})
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """How a packet comes to a service."""
+    """How a packet reaches a service."""
 
     service: ir.Service
     port: ir.Port
-    offset: int  # of the packet's port in the declared range
-    external: bool  # by an external-ip or a node port
+    offset: int  # the offset of the packet's port in the declared range
+    external: bool  # it reaches the service by an external-ip or a node port
 
 
 def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcome:
-    """What becomes of the first packet of a connection that arrives on ``node``, or that ``node`` sends.
+    """Return what happens to the first packet of a connection that arrives on ``node``, or that ``node`` sends.
 
-    Without a node nothing is known of local addresses and of where the node's own endpoints are: there are no node
-    ports, ``traffic … local`` has no endpoints, and none is preferred.
+    Without a node, local addresses and the node's own endpoints are unknown: there are no node ports, ``traffic …
+    local`` has no endpoints, and none is preferred.
     """
     if isinstance(packet.protocol, Portless):
         return Refusal.UNTOUCHED
@@ -50,8 +50,8 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
 
 
 def keeps(program: ir.Program, node: ir.Node | None, packet: Packet, later: Packet) -> bool:
-    """Whether the endpoint that a client's ``packet`` was given is the one for its ``later`` packet too, whatever port
-    and address of the service the two are for. Both are forwarded.
+    """Whether a client's ``later`` packet goes to the endpoint that its ``packet`` got, whatever port and address of
+    the service the two are for. Both are forwarded.
     """
     first, second = (_by_address(program, one) or _by_node_port(program, node, one) for one in (packet, later))
     if first is None or second is None or first.service is not second.service or not first.service.affinity_per_service:
@@ -63,7 +63,7 @@ def keeps(program: ir.Program, node: ir.Node | None, packet: Packet, later: Pack
 
 
 def _client(service: ir.Service, packet: Packet) -> ir.Network:
-    """What affinity takes for one client."""
+    """Return what affinity counts as one client."""
     length = service.affinity_networks[packet.source.version == 6]
     return ip_network((packet.source, length), strict=False)
 
@@ -72,7 +72,10 @@ def _client(service: ir.Service, packet: Packet) -> ir.Network:
 
 
 def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
-    """The destination is a vip or an external-ip, and the port is one that its service declares."""
+    """Return the service of a packet to a vip or external-ip, at a port that the service declares.
+
+    Return None for other packets.
+    """
     for service in program.services:
         for port in service.ports:
             if port.protocol is packet.protocol and packet.port in port.ports:
@@ -85,8 +88,9 @@ def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
 
 
 def _is_ours(program: ir.Program, address: ir.Address) -> bool:
-    """An address of services alone: what none of them declares there must not reach the host's own ports. So is one
-    that no service has, in the networks of service addresses."""
+    """Whether the address is only for services: traffic to its undeclared ports must not reach the host's own. So is an
+    address that no service has, in the networks of service addresses.
+    """
     having = [service for service in program.services if address in service.addresses]
     if having:
         return any(address not in service.shared for service in having)
@@ -94,7 +98,10 @@ def _is_ours(program: ir.Program, address: ir.Address) -> bool:
 
 
 def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> _Entry | None:
-    """The destination is an address of the node that serves node ports, and the port is one."""
+    """Return the service of a packet to a node port, at an address of the node that serves node ports.
+
+    Return None for other packets.
+    """
     if node is None or packet.destination not in node.addresses or not _serves(program, packet.destination):
         return None
     for service in program.services:
@@ -107,13 +114,17 @@ def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> 
 
 
 def _serves(program: ir.Program, address: ir.Address) -> bool:
-    """Every address does unless the cluster says which; loopback never."""
+    """Whether an address of the node serves node ports: every address does unless the cluster names some; loopback
+    never does.
+    """
     networks = program.cluster.nodeport_addresses
     return not address.is_loopback and (not networks or any(address in network for network in networks))
 
 
 def _speaks(service: ir.Service, version: int) -> bool:
-    """A service has node ports in the families of its addresses and endpoints; in every one if it has neither."""
+    """Whether a service has node ports in a family: in those of its addresses and endpoints, or in both if it has
+    neither.
+    """
     own = {a.version for a in (*service.vips, *service.external_ips, *(e.address for e in service.endpoints))}
     return not own or version in own
 
@@ -126,7 +137,7 @@ def _allowed(service: ir.Service, source: ir.Address) -> bool:
 
 
 def _eligible(program: ir.Program, entry: _Entry, node: ir.Node | None, version: int) -> list[ir.Endpoint]:
-    """Of those of the packet's family that may serve, all that nobody else comes before."""
+    """Return the endpoints of the packet's family that serve: those that may, and before which no other comes."""
     service = entry.service
     traffic = service.external_traffic if entry.external else service.internal_traffic
     found: dict[tuple[int, int], list[ir.Endpoint]] = {}
@@ -142,8 +153,8 @@ def _eligible(program: ir.Program, entry: _Entry, node: ir.Node | None, version:
 
 
 def _turn(program: ir.Program, node: ir.Node | None, traffic: ir.Traffic, endpoint: ir.Endpoint) -> tuple[int, int]:
-    """When it is an endpoint's turn to serve: only while there is none with less. A backup far away comes after all
-    that are none, and a draining endpoint after every backup.
+    """Return when an endpoint serves: only while no endpoint has a smaller value. A backup comes after all endpoints
+    that are none, wherever they are, and a draining endpoint after every backup.
     """
     rank = 2 if endpoint.draining else 1 if endpoint.backup else 0
     distance = _distance(program, node, endpoint)
@@ -157,7 +168,7 @@ def _turn(program: ir.Program, node: ir.Node | None, traffic: ir.Traffic, endpoi
 
 
 def _distance(program: ir.Program, node: ir.Node | None, endpoint: ir.Endpoint) -> int:
-    """0: on this node, 1: on another of its zone, 2: elsewhere, or nobody knows where."""
+    """Return 0 on this node, 1 on another node of its zone, 2 elsewhere or where that is unknown."""
     if node is None or endpoint.node is None:
         return 2
     if endpoint.node == node.name:
@@ -188,13 +199,13 @@ def _choices(
 
 
 def _sources(service: ir.Service, version: int) -> tuple[ir.Address, ...]:
-    """The first and the last of the addresses that a source becomes; none: the machine's own."""
+    """Return the first and the last address that replace a source; none: the machine's own."""
     own = [address for address in service.snat if address.version == version]
     return (min(own, key=int), max(own, key=int)) if own else ()
 
 
 def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) -> Iterator[tuple[ir.Endpoint, Fraction]]:
-    """The endpoints that new connections go to while all are well, and the share of each."""
+    """Yield the endpoints that get new connections while all are well, each with its share."""
     weights = [1 if scheduler in _EVEN or endpoint.draining else endpoint.weight for endpoint in endpoints]
     if scheduler is ir.Scheduler.FO:  # failover: only to the highest weight
         weights = [int(weight == max(weights)) for weight in weights]
@@ -204,9 +215,10 @@ def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) ->
 
 
 def _masqueraded(program: ir.Program, entry: _Entry, source: ir.Address, endpoint: ir.Address) -> bool:
-    """Whether an endpoint elsewhere sees the node's address, because its reply would not pass the node otherwise.
+    """Whether an endpoint on another machine sees the node's address as the source, because its reply would not pass
+    the node otherwise.
 
-    One on the node itself never does: the packet is delivered as it came, and the reply passes the node.
+    An endpoint on the node itself never does: the packet is delivered unchanged, and the reply passes the node.
     """
     service = entry.service
     if service.masquerade is ir.Masquerade.ALWAYS:

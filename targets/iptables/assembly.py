@@ -64,7 +64,7 @@ class IptablesAssembly(Assembly):
             return Difference(without, self._state(version))
         shape, before = family.shape, self._state(version, parts)
         local = family.take(going, coming)
-        if not local or family.shape != shape:  # other services' chains are found in other ways
+        if not local or family.shape != shape:  # chains of other services change as well
             family.take(coming, going)
             before = self._state(version)
             family.take(going, coming)
@@ -86,7 +86,7 @@ class IptablesAssembly(Assembly):
         return Artifact(part, script_text(state, {table: entries(table, names) for table in state.tables}), state)
 
     def _device(self) -> tuple[Artifact, ...]:
-        """The parts of the device that has the addresses which are announced."""
+        """Return the parts of the device that holds the announced addresses."""
         announced = {address for one in self._contributions.values() for address in one.announced}
         return vip_device.announcing(self._shared.cluster, announced)
 

@@ -23,7 +23,7 @@ from svcc.targets.iptables.unserved import Unserved
 
 
 class Ports(NamedTuple):
-    """What becomes of a service's ports in one table: at its addresses (by number), and at the node."""
+    """The rules for a service's ports in one table: at its addresses (by number), and at the node."""
 
     addresses: Mapping[int, Sequence[PortRule]]
     node: Sequence[PortRule]
@@ -33,28 +33,28 @@ _NO_PORTS = Ports({}, ())
 
 
 class FamilyContribution(NamedTuple):
-    """What a service adds in one family. Chains are the service's own, by name.
+    """What a service adds in one family. Mappings hold chains of its own, by name.
 
-    A named tuple, as there are ten thousands of them, and more quickly made.
+    It is a named tuple, because there are tens of thousands, and these are made more quickly.
     """
 
-    addresses: Mapping[int, Address]  # all that the service has, by number
+    addresses: Mapping[int, Address]  # all addresses of the service, by number
     balance: Mapping[str, Rules]  # nat: SVC
     sources: Mapping[str, Rules]  # nat: SRC
     external: Mapping[str, Rules]  # nat: EXT
     refused: Mapping[str, Rules]  # filter: SRC
-    marking: frozenset[str]  # the chains of those that services share through which its clients are sent to be marked
+    marking: frozenset[str]  # the shared chains that mark its clients
     served: Ports  # nat
     unserved: Ports  # filter
-    shared: frozenset[Address]  # of its addresses those that are others' as well
-    rejects: bool  # whether chains or ports of its own lead to the chain that rejects
-    rewritten: Ports  # what the source of its connections becomes, where it names addresses
+    shared: frozenset[Address]  # those of its addresses that are shared
+    rejects: bool  # whether its chains or port rules lead to the chain that rejects
+    rewritten: Ports  # the new sources of its connections, where it names addresses
     segments: invalid.Segments
 
 
 @dataclass(frozen=True, slots=True)
 class IptablesContribution(Contribution):
-    """What a service adds; families that it does not serve are left out."""
+    """What a service adds; families that it does not serve are missing."""
 
     parts: Mapping[int, FamilyContribution]  # by IP version
     announced: frozenset[ir.Address]

@@ -1,4 +1,4 @@
-"""All services together: the parts, kept up to date service by service."""
+"""The parts with all services, kept up to date service by service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VERSIONS = (4, 6)
 
 
 def artifacts(cluster: ir.Cluster, families: Sequence[FamilyState]) -> tuple[Artifact, ...]:
-    """The parts, in load order: all of them follow from the families, and a few settings of the cluster."""
+    """Return the parts, in load order. They follow from the families, and from a few settings of the cluster."""
     settings = [*host.settings(cluster.vip_device, families)]
     modules, devices = host.modules(cluster.vip_device, families), _devices(cluster, families)
     sets, servers = _sets(families), _servers(families)
@@ -39,7 +39,7 @@ def artifacts(cluster: ir.Cluster, families: Sequence[FamilyState]) -> tuple[Art
 
 
 def _states(cluster: ir.Cluster, families: Sequence[FamilyState]) -> dict[str, object]:
-    """The objects of each part, by its name."""
+    """Return the objects of each part, by the part's name."""
     return {
         MODULES.name: host.modules(cluster.vip_device, families),
         vip_device.SYSCTL.name: parameters(host.settings(cluster.vip_device, families)),
@@ -78,7 +78,7 @@ class IpvsAssembly(Assembly):
         self._target, self._shared = target, shared
         self._totals = {version: Total(shared, version) for version in _VERSIONS}
         self._contributions: dict[str, IpvsContribution] = {}
-        self._whole: list[FamilyState] | None = None  # where it has been made since the last change
+        self._whole: list[FamilyState] | None = None  # the whole state, where it was made since the last change
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
         old = {name: known for name in sorted(services) if (known := self._contributions.get(name)) is not None}
@@ -109,7 +109,7 @@ class IpvsAssembly(Assembly):
         return Bundle(self._target, node.name if node else None, made)
 
     def _all(self) -> list[FamilyState]:
-        """The families with all that they have, services by their names."""
+        """Return the whole state of the families, with the services in order."""
         if self._whole is None:
             self._whole = self._families(
                 [one for _, one in sorted(self._contributions.items(), key=lambda one: one[0])]
@@ -117,7 +117,7 @@ class IpvsAssembly(Assembly):
         return self._whole
 
     def _take(self, old: Mapping[str, IpvsContribution], new: Mapping[str, IpvsContribution]) -> None:
-        """Put ``new`` in the place of ``old``."""
+        """Replace ``old`` by ``new``."""
         self._whole = None
         for some, by in ((old, -1), (new, 1)):
             for one in some.values():
@@ -130,7 +130,7 @@ class IpvsAssembly(Assembly):
     def _families(
         self, some: Collection[IpvsContribution], touched: Mapping[int, Touched] | None = None
     ) -> list[FamilyState]:
-        """The families that any service has, v4 before v6; see :meth:`svcc.targets.ipvs.state.Total.state`."""
+        """Return the families that any service uses, v4 before v6; see :meth:`svcc.targets.ipvs.state.Total.state`."""
         return [
             total.state(
                 [one.parts[version] for one in some if version in one.parts], touched[version] if touched else None
@@ -149,7 +149,7 @@ def _touched(changed: Iterable[IpvsContribution]) -> Mapping[int, Touched]:
 
 
 def _resized(before: Iterable[FamilyState], after: Iterable[FamilyState]) -> bool:
-    """Whether a set that stays is made for another number of elements."""
+    """Whether a set that stays gets another size."""
     sizes = {one.name: one.created for family in before for one in family.sets.values()}
     found = (one for family in after for one in family.sets.values())
     return any(sizes.get(one.name, one.created) != one.created for one in found)

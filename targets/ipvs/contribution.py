@@ -31,23 +31,25 @@ from svcc.targets.ipvs.virtual import (
 class FamilyContribution:
     """What a service adds to one family."""
 
-    #: The vips and external ips but shared ones, by their numbers; services may have the same.
+    #: The vips and external ips, except shared ones, by number. Other services may have them too.
     addresses: dict[int, str] = field(default_factory=dict)
-    announced: set[int] = field(default_factory=set)  # of those, the ones that this machine announces
-    #: Those that are shared, in the networks of service addresses; likewise.
+    announced: set[int] = field(default_factory=set)  # those that this machine announces
+    #: The shared addresses in the networks of service addresses, by number. Other services may have them too.
     shared: dict[int, str] = field(default_factory=dict)
-    #: Each endpoint that packets reach with another source, with itself as the client, by
-    #: :func:`svcc.targets.ipvs.virtual.hairpin`'s number; likewise.
+    #: The hairpin element of each endpoint whose packets get another source, by
+    #: :func:`svcc.targets.ipvs.virtual.hairpin`'s number. Other services may have it too.
     loops: dict[int, str] = field(default_factory=dict)
-    node_ports: dict[Purpose, list[int]] = field(default_factory=dict)  # of TCP and UDP, by their set
-    elements: dict[Purpose, list[str]] = field(default_factory=dict)  # of all other sets, in the frontends' order
+    node_ports: dict[Purpose, list[int]] = field(default_factory=dict)  # of TCP and UDP, by the set that holds them
+    # the elements of all other sets, in the order of the frontends
+    elements: dict[Purpose, list[str]] = field(default_factory=dict)
     servers: list[VirtualServer] = field(default_factory=list)
-    sources: list[Rule] = field(default_factory=list)  # what clients' sources become, by what they connected to
+    # rules that rewrite clients' sources, by what the clients connected to
+    sources: list[Rule] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class IpvsContribution(Contribution):
-    """What a service adds; families in which it has no frontend that the node serves are left out."""
+    """What a service adds; families in which the node serves none of its frontends are missing."""
 
     parts: Mapping[int, FamilyContribution]  # by IP version
 
@@ -58,7 +60,7 @@ def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
     for frontend in shared.view.frontends(service):
         version = frontend.version
         listening = node_port_addresses(shared, version) if frontend.address is None else [frontend.address]
-        if not listening:  # a node port, and the node has no address that serves it
+        if not listening:  # a node port, and no address of the node serves it
             continue
         maker = makers.get(version)
         if maker is None:
@@ -68,14 +70,14 @@ def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
 
 
 def node_port_addresses(shared: Shared, version: int) -> list[ir.Address]:
-    """The node's addresses of a family that serve node ports, in the order of its declaration."""
+    """Return the node's addresses of a family that serve node ports, in the order in which the node declares them."""
     networks = shared.cluster.nodeport_addresses
     own = [address for address in (shared.node.addresses if shared.node else ()) if address.version == version]
     return [address for address in own if not networks or any(address in network for network in networks)]
 
 
 def scheduler(frontend: Frontend) -> ir.Scheduler:
-    """The service's own scheduler; without one, round robin that follows weights where there are any to follow."""
+    """Return the service's own scheduler, or round robin, which follows weights where they differ."""
     if frontend.service.scheduler is not None:
         return frontend.service.scheduler
     weights = {endpoint.weight for endpoint in frontend.endpoints}
@@ -83,24 +85,25 @@ def scheduler(frontend: Frontend) -> ir.Scheduler:
 
 
 class _Maker:
-    """Takes the frontends of one service in one family."""
+    """Takes the frontends of one service in one family, and makes the contribution."""
 
     def __init__(self, shared: Shared, version: int, service: ir.Service) -> None:
         self.part = FamilyContribution()
         self._announced = frozenset(service.announced)
         self._cluster = shared.cluster
         self._version = version
-        #: Of a service that IPVS knows by a mark: all that it listens on is one virtual server.
+        #: For a service that IPVS knows by a mark: everything that it listens on is one virtual server.
         self._mark = service_mark(shared.cluster, service.name) if by_mark(service) else None
-        self._frontends: list[FrontendAddress] = []  # of that
-        self._one: tuple[Settings, dict[str, Real]] | None = None  # of that
+        self._frontends: list[FrontendAddress] = []  # those of that virtual server
+        # the settings and real servers of that virtual server
+        self._one: tuple[Settings, dict[str, Real]] | None = None
         self._own = [a for a in (shared.node.addresses if shared.node else ()) if a.version == version]
         self._pods = any(network.version == version for network in shared.cluster.pods)
         self._services = shared.cluster.services
         self._texts: dict[int, str] = {}  # addresses as text, by number
 
     def add(self, frontend: Frontend, listening: Collection[ir.Address]) -> None:
-        """``listening``: the frontend's address, or the node's own."""
+        """Add a frontend. ``listening``: its address, or the node's own for a node port."""
         part, protocol = self.part, frontend.port.protocol
         texts = [self._text(int(address)) for address in listening]
         if frontend.address is not None and not frontend.shared:
@@ -122,7 +125,7 @@ class _Maker:
             self._add_ports(frontend, texts)
 
     def _add_ports(self, frontend: Frontend, texts: Sequence[str]) -> None:
-        """Each port for itself."""
+        """Add a virtual server for each port."""
         protocol, settings = frontend.port.protocol, self._settings(frontend)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset, keep=self._mark is not None)
@@ -137,7 +140,9 @@ class _Maker:
                     self.part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
 
     def _add_range(self, frontend: Frontend, listening: Collection[ir.Address]) -> None:
-        """All ports as one, known by a mark. What is alike but for the port stands together, for one line of text."""
+        """Add all ports as one virtual server, known by a mark. Elements that differ only in the port are made
+        together, for one line of text.
+        """
         protocol, first = frontend.port.protocol, frontend.ports.first
         ports, servers = range(first, frontend.ports.last + 1), self._real_servers(frontend, 0, keep=True)
         if frontend.service.forward is ir.Forward.MASQUERADE:
@@ -173,14 +178,14 @@ class _Maker:
         )
 
     def made(self) -> FamilyContribution:
-        """What was taken; with the virtual server by a mark."""
+        """Return the contribution, with the virtual server that goes by a mark."""
         if self._mark is not None and self._one is not None:
             key = mark_key(self._mark, self._version)
             self.part.servers.append(VirtualServer(key, *self._one, tuple(self._frontends)))
         return self.part
 
     def _add_elements(self, frontend: Frontend, address: str, elements: Sequence[str]) -> None:
-        """Name ports of an address in the sets that they belong to."""
+        """Add ports of an address to the sets that they belong to."""
         node_port = frontend.kind is Kind.NODE_PORT
         if not node_port:
             self._add(Purpose.CLUSTER_IP, *elements)
@@ -206,20 +211,23 @@ class _Maker:
             self.part.elements.setdefault(purpose, []).extend(elements)
 
     def _clients(self, frontend: Frontend, address: str) -> Iterable[str]:
-        """Who may use a restricted frontend, as elements, each once."""
+        """Return the clients that may use a restricted frontend, as elements, each once."""
         clients = [*network_elements(frontend.allow_from)]
         if frontend.kind is not Kind.NODE_PORT and any(
             own in network for own in self._own for network in frontend.allow_from
         ):
-            clients.append(address)  # the node itself comes from the dummy device's address that it goes to
+            # the node's own packets have the address on the dummy device that they go to as their source
+            clients.append(address)
         return dict.fromkeys(clients)
 
     def _real_servers(self, frontend: Frontend, offset: int, *, keep: bool) -> dict[str, Real]:
-        """The real servers for the frontend's port number ``offset``, and their hairpins. ``keep``: packets keep their
-        port."""
+        """Return the real servers for port number ``offset`` of the frontend, and note their hairpins.
+
+        ``keep``: packets keep their port.
+        """
         found: dict[str, Real] = {}
         method, others = FORWARD[frontend.service.forward]
-        ways: dict[tuple[int, int | None], Real] = {}  # most real servers share one
+        ways: dict[tuple[int, int | None], Real] = {}  # a cache: most real servers are equal
         texts, loops = self._texts, self.part.loops
         protocol, target = frontend.port.protocol, frontend.port.target
         before, after = ("[", "]:") if self._version == 6 else ("", ":")
@@ -227,7 +235,7 @@ class _Maker:
             number, weight = int(endpoint.address), endpoint.weight
             text = texts.get(number) or self._text(number)
             port = (target if endpoint.port is None else endpoint.port) + offset
-            most = endpoint.max_connections if weight else None  # who drains gets no new ones anyway
+            most = endpoint.max_connections if weight else None  # a draining server gets no new connections anyway
             real = ways.get((weight, most))
             if real is None:
                 limit = "" if most is None else f"{MOST}{most}"
@@ -246,5 +254,5 @@ class _Maker:
 
 
 def _with_clients(elements: Sequence[str], clients: Iterable[str]) -> Iterator[str]:
-    """Each element with each client, in the clients' order."""
+    """Yield each element combined with each client, in the clients' order."""
     return (f"{element},{client}" for client in clients for element in elements)

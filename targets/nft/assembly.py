@@ -25,7 +25,7 @@ class NftAssembly(Assembly):
         self._name = table_name(shared.cluster)
         self._totals = {family.version: Total(family, shared) for family in FAMILIES}
         self._contributions: dict[str, NftContribution] = {}
-        self._state: NftState | None = None  # of all of it, where it has been asked for since the last change
+        self._state: NftState | None = None  # the whole state, where it was needed since the last change
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
         known = (self._contributions.get(name) for name in services)
@@ -40,17 +40,17 @@ class NftAssembly(Assembly):
         return found
 
     def _update(self, services: Mapping[str, ir.Service | None]) -> Difference:
-        """What changing services makes of the rules."""
+        """Change services, and return what that changes in the rules."""
         old = {name: known for name in services if (known := self._contributions.get(name)) is not None}
         new = {name: contribution(self._shared, it) for name, it in services.items() if it is not None}
         if not self._contributions:  # all services are new
             without = self.state
             self._take(old, new)
             return Difference(without, self.state)
-        touched, asked = self._touched((*old.values(), *new.values())), self._asked()
+        touched, asked = self._touched((*old.values(), *new.values())), self._shared_sets()
         before = self._excerpt(_in_order(old), touched)
         self._take(old, new)
-        if self._asked() != asked:  # sets come or go with what other services have in them
+        if self._shared_sets() != asked:  # whole sets come or go, with elements of other services
             self._take(new, old)
             whole = self.state
             self._take(old, new)
@@ -68,13 +68,13 @@ class NftAssembly(Assembly):
         return Bundle(self._target, node.name if node else None, (rules, *self._device()))
 
     def _device(self) -> tuple[Artifact, ...]:
-        """The parts of the device that has the addresses which are announced."""
+        """Return the parts of the device that holds the announced addresses."""
         announced = {address for one in self._contributions.values() for address in one.announced}
         return vip_device.announcing(self._shared.cluster, announced)
 
     @property
     def state(self) -> NftState:
-        """All of it."""
+        """The state with all services."""
         if self._state is None:
             self._state = self._excerpt(self._contributions.values(), None)
         return self._state
@@ -94,8 +94,8 @@ class NftAssembly(Assembly):
         if more:
             self._contributions = {name: self._contributions[name] for name in sorted(self._contributions)}
 
-    def _asked(self) -> list[tuple[bool, list[Key]]]:
-        """Which sets are there because of some services, with elements of others."""
+    def _shared_sets(self) -> list[tuple[bool, list[Key]]]:
+        """Return which sets exist because of some services but hold elements of others too."""
         return [
             (total.serves_nodeports, [key for key in total.sorted_keys if total.declares(key)])
             for total in self._totals.values()
@@ -109,7 +109,7 @@ class NftAssembly(Assembly):
         return touched
 
     def _excerpt(self, contributions: Collection[NftContribution], touched: Mapping[int, Touched] | None) -> NftState:
-        """What some contributions have; ``touched``: see :func:`svcc.targets.nft.table.table`."""
+        """Return the state with only these contributions. ``touched``: see :func:`svcc.targets.nft.table.table`."""
         tables = {}
         for version, total in self._totals.items():
             parts = [one.parts[version] for one in contributions if version in one.parts]

@@ -1,4 +1,4 @@
-"""What one service adds to the tables: its frontends as elements of maps, and the shapes and sets that they need."""
+"""What one service adds to the tables: frontends as elements of maps, and the shapes and sets that these need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from svcc.targets.nft.fronts import Affinity, Front, SourceRewrite
 from svcc.targets.nft.keys import FAMILIES, NAME, Family, Key
 from svcc.targets.nft.sources import SnatRange
 
-#: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
+#: The most characters of a comment (NFTNL_UDATA_COMMENT_MAXLEN).
 _COMMENT = 128
 
 _SOURCES = {
@@ -31,14 +31,15 @@ _FAMILIES = {family.version: family for family in FAMILIES}
 
 
 class Row(NamedTuple):
-    """A frontend as the elements that it has in the maps of its key."""
+    """One frontend, with its elements in the maps of its key."""
 
-    key: str  # of all its elements
+    key: str  # the key of all its elements
     label: str
-    front: Front | None  # what serves it, or rejects its clients; None: they are dropped
+    front: Front | None  # the chain that serves its clients or rejects them; None: they are dropped
     endpoints: tuple[str, ...]  # by slot; "" where a slot has none
-    declared: bool  # its address is others' as well
-    sources: SnatRange | None  # what its clients' sources become, where they are rewritten; None: the node's own
+    declared: bool  # its address is shared
+    # the addresses that replace its clients' source, where that is rewritten; None: the node's own
+    sources: SnatRange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,20 @@ class FamilyContribution:
     """What a service adds to the table of one family."""
 
     rows: dict[Key, list[Row]] = field(default_factory=dict)  # in the order of the frontends
-    #: Addresses: those that are the service's alone; that are others' as well, and none of the node's; and where
-    #: endpoints are and serve, draining ones too: they have connections.
+    #: Addresses: ``addresses`` are the service's alone; ``shared`` are others' too, and none of the node's; at
+    #: ``endpoints`` endpoints serve, also draining ones, because they have connections.
     addresses: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
     endpoints: set[str] = field(default_factory=set)
-    spared: set[str] = field(default_factory=set)  # that are others' as well, in the networks of services
-    ports: set[tuple[int, int]] = field(default_factory=set)  # of TCP, that endpoints serve at: first and last
-    #: Sets of networks by name: of those that may come, and of those that are masqueraded.
+    spared: set[str] = field(default_factory=set)  # shared addresses in the networks of service addresses
+    ports: set[tuple[int, int]] = field(default_factory=set)  # the TCP ports at which endpoints serve: first and last
+    #: Sets of networks by name: of clients that may connect, and of clients that are masqueraded.
     networks: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NftContribution(Contribution):
-    """What a service adds; families that it does not serve are left out."""
+    """What a service adds; families that it does not serve are missing."""
 
     parts: Mapping[int, FamilyContribution]  # by IP version
     announced: frozenset[ir.Address]
@@ -79,7 +80,7 @@ def contribution(shared: Shared, service: ir.Service) -> NftContribution:
 
 
 class _Maker:
-    """Takes the frontends of one service in one family."""
+    """Takes the frontends of one service in one family, and makes the contribution."""
 
     def __init__(self, family: Family, shared: Shared) -> None:
         self.part = FamilyContribution()
@@ -88,7 +89,8 @@ class _Maker:
         self._pods = any(network.version == family.version for network in shared.cluster.pods)
         self._services = shared.cluster.services
         self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())  # endpoints, and their addresses
-        self._slots: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())  # those that serve, and all by slot
+        # endpoints that serve, and the addresses of all by slot
+        self._slots: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
 
     def add(self, frontend: Frontend) -> None:
         part = self.part
@@ -134,21 +136,21 @@ class _Maker:
         return _front(key, source, chosen, affinity, allowed, "", masqueraded)
 
     def _allow(self, frontend: Frontend) -> str:
-        """The set of the networks that a frontend is for, named by them; "": everyone."""
+        """Return the name of the set of networks whose clients may use a frontend; "": all clients may."""
         networks = apart(frontend.allow_from, frontend.version)
         if networks[0].prefixlen == 0:
             return ""
         return self._networks("allow", networks)
 
     def _networks(self, kind: str, networks: tuple[ir.Network, ...]) -> str:
-        """The set of networks, named by them."""
-        # No name of nft's has a colon; a network has no underscore.
+        """Return the name of a set of networks; it is made from the networks."""
+        # nft allows no colon in a name, and a network has no underscore
         name = fit(f"{kind}-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
         self.part.networks[name] = networks
         return name
 
     def _by_slot(self, frontend: Frontend) -> tuple[str, ...]:
-        """The endpoints' addresses by slot; worked out once for all frontends that have the same ones."""
+        """Return the endpoints' addresses by slot. They are computed once for all frontends with the same endpoints."""
         if not frontend.draining:
             return self._texts(frontend.endpoints)
         if self._slots[0] is not frontend.endpoints:
@@ -157,13 +159,13 @@ class _Maker:
         return self._slots[1]
 
     def _texts(self, endpoints: tuple[ir.Endpoint, ...]) -> tuple[str, ...]:
-        """Their addresses. The frontends of a service mostly have the same ones."""
+        """Return the addresses of endpoints. Most frontends of a service have the same ones."""
         if self._last[0] is not endpoints:
             self._last = endpoints, tuple([text_of(endpoint.address) for endpoint in endpoints])
         return self._last[1]
 
     def _serve(self, frontend: Frontend) -> None:
-        """Note where endpoints are and serve."""
+        """Note the addresses and ports at which endpoints serve."""
         endpoints = frontend.endpoints
         self.part.endpoints.update(self._texts(endpoints))
         if frontend.draining:
@@ -191,5 +193,5 @@ def _key(family: Family, nodeport: bool, ranges: ir.Protocol | None) -> Key:
     return Key(family, nodeport, ranges)
 
 
-#: One object for all equal ones: there are few, and what they are asked for is worked out once.
+#: One object for all equal fronts: there are few, and their properties are then computed once.
 _front = lru_cache(maxsize=4096)(Front)

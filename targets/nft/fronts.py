@@ -1,9 +1,9 @@
 """The chains between the map of services and the maps of endpoints.
 
-A front is the chain that new connections to a frontend go through. It says who may connect, whose source address is
+A front is the chain that new connections to a frontend go through. It decides who may connect, whose source address is
 rewritten, and which slot a connection gets. A landing is the chain that translates connections of one slot to the
-endpoint in it. Neither names a service or an endpoint: services of the
-same shape share them (but counters, and affinity over a range of ports, have an owner).
+endpoint in it. Neither names a service or an endpoint: services of the same shape share them (only chains with
+counters, or with affinity over a range of ports, have an owner).
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ PODS = Named("pods")
 
 
 class SourceRewrite(Enum):
-    """Whose source address is rewritten. The value begins the names of fronts."""
+    """Whose source address is rewritten. The value is how the names of fronts begin."""
 
-    DEFAULT = ""  # those from outside the pods; nobody's where there are no pods
-    MASQUERADE = "masquerade-"  # everybody's
-    KEEP = "keep-"  # nobody's, though there are pods
-    NETWORKS = "from-"  # those of a set of networks
+    DEFAULT = ""  # that of clients outside the pods; of nobody where there are no pods
+    MASQUERADE = "masquerade-"  # that of every client
+    KEEP = "keep-"  # of nobody, although there are pods
+    NETWORKS = "from-"  # that of clients in a set of networks
 
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """How long a client keeps its endpoint, and with which other frontends it does."""
+    """How long a client keeps its endpoint, and which frontends share that memory."""
 
     seconds: int
-    owner: str = ""  # of its own sets; else it shares those of its key
-    per_service: bool = False  # the owner is a service: its frontends of all keys have these sets
-    network: int | None = None  # the length of the prefix of what counts as one client; None: its address
+    owner: str = ""  # the owner of the sets; "": all frontends with this key share them
+    per_service: bool = False  # the owner is a service, and its frontends of all keys share the sets
+    network: int | None = None  # the prefix length of what counts as one client; None: its address
 
     @property
     def name(self) -> str:
-        """``affinity-3h``, ``service-affinity-3h``, ``affinity-3h-net24``."""
+        """The name: ``affinity-3h``, ``service-affinity-3h``, ``affinity-3h-net24``."""
         networks = "" if self.network is None else f"-net{self.network}"
         unit, size = next((u, s) for u, s in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if self.seconds % s == 0)
         return f"{'service-' * self.per_service}affinity-{self.seconds // size}{unit}{networks}"
 
     def client(self, key: Key) -> Expression:
-        """What a client is remembered by."""
+        """Return the expression by which a client is remembered."""
         if self.per_service:
             family = key.family
             return family.source if self.network is None else masked(family.source, family.version, self.network)
         return key.client if self.network is None else key.clients(self.network)
 
     def clients(self, key: Key, slot: int) -> Set:
-        """The set of the clients that have endpoint number ``slot``."""
+        """Return the set of the clients that have endpoint number ``slot``."""
         return key.family.affinity(slot, self.owner) if self.per_service else key.affinity(slot, self.owner)
 
 
 @dataclass(frozen=True)
 class Landing:
-    """Takes a connection to the endpoint in a slot."""
+    """The chain that sends a connection to the endpoint in a slot."""
 
     key: Key
     slot: int
@@ -73,7 +73,7 @@ class Landing:
 
     @cached_property
     def name(self) -> str:
-        """The name of its chain: ``to-3-8080``, ``affinity-3h-to-3-8080``."""
+        """The name of the chain: ``to-3-8080``, ``affinity-3h-to-3-8080``."""
         landing = f"to-{self.slot}-{port_name(self.target)}"
         if self.affinity is not None:
             landing = f"{self.affinity.name}-{landing}" + (f"-{self.affinity.owner}" if self.affinity.owner else "")
@@ -81,16 +81,16 @@ class Landing:
 
     @property
     def plain(self) -> Landing:
-        """The one that remembers nothing."""
+        """The landing for the same slot without affinity."""
         return self if self.affinity is None else Landing(self.key, self.slot, self.target)
 
     def chain(self) -> Chain:
-        """Its chain. With affinity it remembers the client first, and goes on to the plain landing."""
+        """Return the chain. With affinity it remembers the client first, and goes on to the plain landing."""
         if self.affinity is None:
             address = Lookup(self.key.expression, Named(self.key.endpoint(self.slot).name))
             return Chain(((Dnat(address, self._port()),),))
         clients = Named(self.affinity.clients(self.key, self.slot).name)
-        # Two rules: a set that is full ends the first, and the client is served all the same.
+        # This is a rule of its own: a full set ends it, and the client is served all the same.
         remember = Remember(self.affinity.client(self.key), clients, self.affinity.seconds)
         return Chain(((remember,), (Goto(self.plain.name),)))
 
@@ -105,22 +105,22 @@ class Landing:
 
 
 def ports_map(shift: Shift) -> Set:
-    """Each port of a range with the endpoint's: nft has no arithmetic."""
+    """Return the map from each port of a range to the endpoint's port, because nft has no arithmetic."""
     return Set.of(f"ports-{shift}", ("inet_service",), "inet_service")
 
 
 @dataclass(frozen=True)
 class Front:
-    """What the new connections of a frontend go through; without a choice, they get nowhere."""
+    """The chain that a frontend's new connections go through. Without a choice, it leads to no endpoint."""
 
     key: Key
     source: SourceRewrite
     choice: Choice | None
     affinity: Affinity | None = None
-    allowed: str = ""  # the set of the networks that may come; "": everyone
-    owner: str = ""  # the label of the port that has it for itself; "": shared by all of its shape
-    masqueraded: str = ""  # under Source.NETWORKS: their set
-    external: bool = False  # of an owner whose external ips have other endpoints than its vips
+    allowed: str = ""  # the set of the networks whose clients may connect; "": all clients may
+    owner: str = ""  # the label of the port that alone uses it; "": all frontends of this shape share it
+    masqueraded: str = ""  # under SourceRewrite.NETWORKS: the set of these networks
+    external: bool = False  # for an owner whose external ips have other endpoints than its vips
 
     def __hash__(self) -> int:
         return self._hash
@@ -132,7 +132,9 @@ class Front:
 
     @cached_property
     def name(self) -> str:
-        """Words of this target first and an owner's or a set's name at the end, so that no two names are alike."""
+        """The name. Words of this target come first, and the name of an owner or a set last, so that no two fronts have
+        the same name.
+        """
         if self.choice is None:
             return fit("-".join(filter(None, ("empty", self.allowed))), NAME)
         affinity = "" if self.affinity is None else f"{self.affinity.name}-"
@@ -145,17 +147,17 @@ class Front:
 
     @property
     def asks_for_pods(self) -> bool:
-        """Whether it would look at the set of pods, where there is one."""
+        """Whether the chain looks into the set of pods, where there is one."""
         return self.choice is not None and self.source is SourceRewrite.DEFAULT
 
     def landings(self) -> Iterator[Landing]:
-        """One for each slot that a new connection may get."""
+        """Yield one landing for each slot that a new connection may get."""
         if self.choice is not None:
             for slot, target in self.choice.slots:
                 yield Landing(self.key, slot, target, self.affinity)
 
     def chain(self, pods: bool, mark: int) -> Chain:
-        """``pods``: whether there is a set of pods; ``mark``: the bit that asks for a masquerade."""
+        """Return the chain. ``pods``: whether there is a set of pods; ``mark``: the bit that asks for a masquerade."""
         return Chain(tuple(self._rules(pods, mark)))
 
     def _rules(self, pods: bool, mark: int) -> Iterator[Rule]:
@@ -178,7 +180,8 @@ class Front:
         if len(landings) == 1:
             yield tuple(landings.values())
         elif self.choice.counts:
-            # A counter a rule, no map of all turns: maps without a name cost the kernel the square of their number.
+            # One rule for each turn, and no map of all turns: maps without a name cost the kernel time by the square of
+            # their number.
             for n, at, slot in self.choice.turns():
                 yield (landings[slot],) if n == 1 else (Match(Numgen("inc", n), Word(at)), landings[slot])
         else:

@@ -1,4 +1,4 @@
-"""A set or map by its name, as the modules of this target speak of them."""
+"""The sets and maps of this target by name."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class Set:
         timeout: bool = False,
         size: int | None = None,
     ) -> Set:
-        """As :class:`Declaration` has it."""
+        """Return a set; the arguments are those of :class:`Declaration`."""
         return cls(name, Declaration(types, data, interval, timeout, size))

@@ -1,4 +1,4 @@
-"""What all services together need of one family's table: counted, so that a service can come and go."""
+"""What all services together need in one family's table, counted, so that services can come and go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from svcc.targets.nft.sources import SnatRange
 
 
 class Total:
-    """How many frontends or services need what. A thing that nobody needs is not in it."""
+    """How many frontends or services need each thing. A thing that nobody needs is not in it."""
 
     def __init__(self, family: Family, shared: Shared) -> None:
         self.family = family
@@ -27,12 +27,12 @@ class Total:
         self.keys: Counter[Key] = Counter()
         self.shapes: Counter[Front] = Counter()  # fronts that services share
         self.owned: Counter[Front] = Counter()  # fronts of one port each
-        self.landings: Counter[Landing] = Counter()  # by the fronts that lead there
-        self.asking = 0  # the fronts that look at the set of pods
+        self.landings: Counter[Landing] = Counter()  # by the number of fronts that lead there
+        self.asking = 0  # how many fronts look into the set of pods
         self.sources: Counter[SnatRange] = Counter()
-        self.rewriting: Counter[Key] = Counter()  # those with a map of sources
+        self.rewriting: Counter[Key] = Counter()  # the keys with a map of sources
         self.declared: Counter[Key] = Counter()
-        self.rejecting: Counter[Key] = Counter()  # of the declared
+        self.rejecting: Counter[Key] = Counter()  # the declared ones that a front rejects
         self.addresses: Counter[str] = Counter()
         self.shared: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()
@@ -47,7 +47,7 @@ class Total:
         self.networks.update(part.networks)
 
     def remove(self, part: FamilyContribution) -> None:
-        """A part that was added."""
+        """Remove what one service contributes, which was added before."""
         self._count(part, -1)
         for name in part.networks.keys() - self.named.keys():
             del self.networks[name]
@@ -84,7 +84,7 @@ class Total:
 
     @property
     def sorted_keys(self) -> list[Key]:
-        """Services before node ports, single ports before ranges."""
+        """The keys: services before node ports, single ports before ranges."""
         return sorted(self.keys, key=lambda key: (key.nodeport, key.ranges or ""))
 
     @property
@@ -93,11 +93,13 @@ class Total:
         return any(key.nodeport for key in self.keys)
 
     def declares(self, key: Key) -> bool:
-        """Whether a rule asks for the declared of a key: for segments of TCP, or where one rejects."""
+        """Whether a rule looks into the set of a key's declared ports: for TCP segments, or because a
+        frontend rejects.
+        """
         return key in self.declared and (key in self.rejecting or key.ranges in (None, ir.Protocol.TCP))
 
     def ports_apart(self) -> Iterator[tuple[int, int]]:
-        """The ports that endpoints serve at, in ranges that do not overlap."""
+        """Yield the ports at which endpoints serve, as ranges that do not overlap."""
         found: list[tuple[int, int]] = []
         for first, last in sorted(self.ports):
             if found and first <= found[-1][1]:
@@ -106,5 +108,5 @@ class Total:
         yield from found
 
     def by_number(self, texts: Iterable[str]) -> list[str]:
-        """Addresses in the order of their numbers."""
+        """Return addresses in numerical order."""
         return sorted(texts, key=self.family.packed)

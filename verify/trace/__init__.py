@@ -1,7 +1,7 @@
-"""The tracer: one packet through a target's artifacts, never through the program that they were made from.
+"""The tracer follows one packet through a target's artifacts. It never sees the program that they were made from.
 
-Artifacts are read as the native tools and the kernel read them. What is not known is an error
-(:class:`UnknownRule`), and so is what could not be loaded (:class:`LoadError`).
+Artifacts are read as the native tools and the kernel read them. A rule that the tracer does not know is an error
+(:class:`UnknownRule`), and so is one that could not be loaded (:class:`LoadError`).
 """
 
 from svcc.verify.trace.faults import ArtifactLine, LoadError, TraceError, UnknownRule

@@ -1,7 +1,7 @@
-"""Classic BPF over a packet, as the ``bpf`` match runs it (linux/filter.h, bpf(4)).
+"""Runs classic BPF programs on a packet, as the ``bpf`` match does (linux/filter.h, bpf(4)).
 
-The packet is seen from its network header. Bytes that a trace does not know (the source port, a checksum) cannot be
-loaded: what depends on them is an error, not a guess.
+The packet begins with its network header. Loading a byte that a trace does not know (the source port, a checksum) is an
+error, not a guess.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _COMPARISONS: Mapping[int, Callable[[int, int], bool]] = {
 
 
 class BadBytecode(Exception):
-    """An instruction that does not exist, or that leads nowhere."""
+    """An instruction does not exist, or jumps out of the program."""
 
 
 class UnknownByte(Exception):
-    """The program asks for a byte that the trace does not know."""
+    """The program loads a byte that the trace does not know."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _Machine:
     x: int = 0
 
     def load(self, offset: int, size: int) -> int | None:
-        """A big-endian number; None behind the packet's end, which ends the program with 0."""
+        """Return a big-endian number. Return None beyond the packet's end, which ends the program with 0."""
         if offset < 0 or offset + size > len(self.packet):
             return None
         number = 0
@@ -88,7 +88,7 @@ def _known(code: int) -> bool:
 
 
 def run(program: Sequence[Instruction], packet: Sequence[int | None]) -> int:
-    """The program's result: 0 is no match. Errors: UnknownByte."""
+    """Run a program, and return its result; 0 means no match. Errors: UnknownByte."""
     machine = _Machine(packet)
     index = 0
     while True:
@@ -108,7 +108,7 @@ def _holds(machine: _Machine, code: int, k: int) -> bool:
 
 
 def _step(machine: _Machine, code: int, k: int) -> bool:
-    """Run one instruction that does not jump. False: it reads behind the packet's end."""
+    """Run one instruction that does not jump. Return False where it reads beyond the packet's end."""
     kind = code & 7
     if kind in (_LD, _LDX):
         value = _loaded(machine, code, k)
@@ -133,7 +133,7 @@ def _loaded(machine: _Machine, code: int, k: int) -> int | None:
         return k
     if mode == _LEN:
         raise UnknownByte("the packet's length")
-    if mode == _MSH:  # four times the low half of a byte: the length of an IPv4 header
+    if mode == _MSH:  # four times the low half of a byte, which is the length of an IPv4 header
         byte = machine.load(k, 1)
         return None if byte is None else (byte & 15) * 4
     return machine.load(k + (machine.x if mode == _IND else 0), _SIZES[code & 0x18])

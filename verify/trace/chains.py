@@ -1,4 +1,4 @@
-"""Chains of rules, and how a packet walks through them: the part that xtables and nftables have in common."""
+"""Chains of rules, and how a packet goes through them: what xtables and nftables have in common."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEPTH = 16
 
 
 class Final(Enum):
-    """Verdicts that end a chain, or the walk of a packet through its hook."""
+    """Verdicts that end a chain, or the packet's way through its hook."""
 
     ACCEPT = "accept"
     DROP = "drop"
@@ -26,13 +26,13 @@ class Final(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """On to another chain; with ``back``, and then on behind the rule."""
+    """A verdict that leads to another chain. With ``back``, the packet goes on after the rule when it returns."""
 
     chain: str
     back: bool
 
 
-#: None: on to the next rule.
+#: None: the packet goes on to the next rule.
 Verdict: TypeAlias = Final | Call | None
 
 
@@ -41,13 +41,13 @@ class Rule(Protocol):
 
     @property
     def place(self) -> ArtifactLine:
-        """The line of the artifact that it stands on."""
+        """The line of the artifact that the rule stands on."""
 
     def apply(self, flow: Flow) -> Verdict:
-        """Do to the packet what the rule does."""
+        """Do to the packet what the rule does, and return the verdict."""
 
     def calls(self) -> Iterable[str]:
-        """The chains that it may lead to."""
+        """Return the chains that the rule may lead to."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Chain:
 
 
 def walk(chains: Mapping[str, Chain], start: Chain, flow: Flow, policy: Final) -> None:
-    """Send a packet through a base chain. It comes back accepted, or not at all.
+    """Send a packet through a base chain. Return where it is accepted.
 
     Errors: Stopped.
     """
@@ -72,7 +72,7 @@ def walk(chains: Mapping[str, Chain], start: Chain, flow: Flow, policy: Final) -
 
 
 def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None:
-    """The verdict, or None where the packet comes to the end."""
+    """Return the verdict, or None where the packet reaches the end of the chain."""
     chain, index = start, 0
     stack: list[tuple[Chain, int]] = []
     while True:
@@ -95,7 +95,7 @@ def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None
 
 
 def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str, set[str]]:
-    """By chain, the base chains that lead to it.
+    """Return, by chain, the base chains that lead to it.
 
     Errors: LoadError where a chain is missing, leads back to itself, or is called too deep.
     """
@@ -123,7 +123,7 @@ _UNDER_WAY = -1
 
 
 def _depth(chains: Mapping[str, Chain], chain: Chain, known: dict[str, int]) -> int:
-    """How many chains deep a chain leads."""
+    """Return how many levels of chains a chain leads down to."""
     if chain.name in known:
         return known[chain.name]
     known[chain.name] = _UNDER_WAY

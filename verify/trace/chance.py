@@ -1,4 +1,5 @@
-"""Chance as arithmetic: every way that random numbers, hashes and counters can send a packet, with its exact share.
+"""Chance as arithmetic: finds every way that a packet may take by random numbers, hashes and counters, with its exact
+share.
 
 A run is a plain function of a :class:`Chance`, written as if each number were drawn. :func:`explore` repeats it until
 every draw has had every result, so that the shares of all runs sum to 1.
@@ -18,16 +19,18 @@ _ALL = Fraction(0), _ONE
 
 
 class Chance:
-    """The draws of one run: the first ones are given, each further one takes its first result."""
+    """The draws of one run. The first results are given; each further draw gets its first possible result."""
 
     def __init__(self, given: Sequence[int] = ()) -> None:
         self.share = _ONE
-        self.drawn: list[tuple[int, int]] = []  # which result, of how many
+        # for each draw, the number of its result, and how many results there were
+        self.drawn: list[tuple[int, int]] = []
         self._given = given
-        self._hashes: dict[Hashable, tuple[Fraction, Fraction]] = {}  # the interval below 1 that each is known to be in
+        # for each key, the interval of [0, 1) that its hash is known to be in
+        self._hashes: dict[Hashable, tuple[Fraction, Fraction]] = {}
 
     def pick(self, shares: Sequence[Fraction]) -> int:
-        """The index of one of ``shares``, which are positive and sum to 1."""
+        """Draw the index of one of ``shares``, which are positive and sum to 1."""
         if len(shares) == 1:
             return 0
         index = self._given[len(self.drawn)] if len(self.drawn) < len(self._given) else 0
@@ -36,16 +39,16 @@ class Chance:
         return index
 
     def happens(self, share: Fraction) -> bool:
-        """Something that happens in ``share`` of the cases, from 0 to 1."""
+        """Draw whether something happens that happens in ``share`` of the cases, from 0 to 1."""
         if share <= 0 or share >= 1:
             return share >= 1
         return self.pick((share, 1 - share)) == 0
 
     def segment(self, cuts: Sequence[Fraction], key: Hashable = None) -> int:
-        """Draw a number from 0 up to 1, and say between which two of ``cuts`` (from 0 to 1, rising) it is.
+        """Draw a number from 0 up to 1, and return between which two of ``cuts`` (from 0 to 1, rising) it is.
 
-        With a ``key`` it is that key's hash, which is one number for the whole run: what an earlier answer says of
-        it holds for later ones.
+        With a ``key``, the number is that key's hash. It is the same for the whole run, so later answers agree with
+        earlier ones.
         """
         low, high = self._hashes.get(key, _ALL) if key is not None else _ALL
         parts = []
@@ -60,7 +63,7 @@ class Chance:
 
 
 def explore(run: Callable[[Chance], T]) -> Iterator[tuple[Fraction, T]]:
-    """Every result of ``run`` with its share."""
+    """Yield every result of ``run`` with its share."""
     given: list[int] = []
     while True:
         chance = Chance(given)

@@ -33,8 +33,8 @@ class TraceError(Exception):
 
 
 class UnknownRule(TraceError):
-    """Something that the interpreter does not know. It is never skipped: what it does not know may decide."""
+    """The interpreter does not know this rule. It never skips one, because the rule may decide."""
 
 
 class LoadError(TraceError):
-    """Something that could not be loaded: what it refers to is not there, or it is not valid where it stands."""
+    """The tool or the kernel would not load this: what it refers to does not exist, or it is not valid there."""

@@ -1,4 +1,4 @@
-"""A packet on its way through a node, and what the node remembers of earlier ones."""
+"""A packet on its way through a node, and what the node remembers of earlier packets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NUMBERS = {ir.Protocol.TCP: 6, ir.Protocol.UDP: 17, ir.Protocol.SCTP: 132}
 _PORTLESS = {Portless.ICMP: 1, Portless.GRE: 47, Portless.ESP: 50, Portless.OSPF: 89}
 _ICMPV6 = 58
 
-#: A device whose name is not known, other than the loopback device and those that the artifacts make.
+#: A device with an unknown name: neither the loopback device, nor one that the artifacts made.
 SOME_DEVICE = "?"
 LOOPBACK = "lo"
 
 
 class Hook(StrEnum):
-    """Where the kernel calls rules (netfilter)."""
+    """The places where the kernel calls rules (netfilter)."""
 
     PREROUTING = "prerouting"
     INPUT = "input"
@@ -34,7 +34,7 @@ class Hook(StrEnum):
 
 
 class Manip(Enum):
-    """The two translations of a connection, each decided once, by its first packet."""
+    """The two translations of a connection. The first packet decides each of them."""
 
     SOURCE = "source"
     DESTINATION = "destination"
@@ -45,13 +45,13 @@ class Step:
     """Something that happened to the packet."""
 
     hook: str  # a hook, or "routing"
-    place: ArtifactLine | None  # the line of the artifact that made it happen
+    place: ArtifactLine | None  # the line of the artifact that caused it
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something remembered of a client: since when, and for how many seconds (None: for good)."""
+    """What is remembered of a client: since when, and for how many seconds (None: for good)."""
 
     since: Fraction
     timeout: int | None
@@ -63,13 +63,13 @@ class Memory:
     """What earlier packets left behind. ``now`` is in seconds since some beginning."""
 
     now: Fraction = Fraction(0)
-    #: By owner (a set, a list, a virtual server) and key.
+    #: Entries by owner (a set, a list, a virtual server) and key.
     entries: dict[tuple[Hashable, Hashable], Entry] = field(default_factory=dict)
-    #: Of rules that count packets.
+    #: For rules that count packets.
     counters: dict[ArtifactLine, int] = field(default_factory=dict)
 
     def copy(self) -> Memory:
-        """A copy that later packets can change without changing this one."""
+        """Return a copy that later packets can change without changing this one."""
         return Memory(self.now, dict(self.entries), dict(self.counters))
 
 
@@ -80,25 +80,26 @@ class Binding:
     address: ir.Address
     port: int
     masquerade: bool
-    by_ipvs: bool = False  # else by address translation
-    #: How IPVS sends it on: "masq", "direct" or "tunnel"; "": as the first of its services does that has the real
-    #: server. Two of them may have the same one, and of what a mark chose later packets do not say which.
+    by_ipvs: bool = False  # False: it is sent by address translation
+    #: How IPVS forwards it: "masq", "direct" or "tunnel". "": in the way of the first of its virtual services that has
+    #: the real server. Two of these may have the same server, and after a choice by mark, later packets do not show
+    #: which service it was.
     method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Makes the packet a TCP segment of which connection tracking says INVALID, and what is known of it."""
+    """Makes the packet a TCP segment that connection tracking calls INVALID, and holds what is known of it."""
 
     source_port: int
     flags: frozenset[str] = frozenset({"ACK"})
 
 
 class Draw(StrEnum):
-    """How something is chosen for a connection."""
+    """How a choice is made for a connection."""
 
     RANDOM = "random"
-    TURN = "turn"  # one after the other
+    TURN = "turn"  # in turn
     CLIENT = "client"  # by a hash of the client's address
     CONNECTION = "connection"  # by a hash of the client's address and port
     OTHER = "other"  # by another hash, or by load
@@ -125,14 +126,14 @@ class Flow:
     packet: Packet
     chance: Chance
     memory: Memory
-    own: tuple[ir.Address, ...] = ()  # the node's own addresses, the first one first
+    own: tuple[ir.Address, ...] = ()  # the node's own addresses, the main one first
     binding: Binding | None = None  # None: the packet opens a connection
     segment: Segment | None = None  # None: connection tracking knows the packet
-    source: ir.Address | None = None  # None: an address of the node's that routing chooses
+    source: ir.Address | None = None  # None: an address of the node that routing chooses
     destination: ir.Address = field(default_factory=lambda: ip_address(0))
     port: int = 0
     mark: int = 0
-    ct_mark: int = 0  # the connection's
+    ct_mark: int = 0  # the connection's mark
     came_in: str = SOME_DEVICE
     going_out: str = ""
     hook: str = ""
@@ -140,18 +141,19 @@ class Flow:
     sent: bool = False  # a rule has chosen the destination
     translated: bool = False  # the destination is no longer the original one
     masqueraded: bool = False
-    sources: tuple[ir.Address, ...] = ()  # the first and the last that its source may have become; empty: the node's
-    by_ipvs: ir.Address | None = None  # the real server's address
-    most: int = 0  # connections of the real server; 0: there is no limit
-    one_packet: bool = False  # IPVS remembers nothing of it
-    tunnelled: bool = False  # inside a packet of the node's own, which no rule of a service is about
+    # the first and the last address that its source may have become; empty: the node's
+    sources: tuple[ir.Address, ...] = ()
+    by_ipvs: ir.Address | None = None  # the address of the real server that IPVS chose
+    most: int = 0  # the limit of connections of the real server; 0: there is none
+    one_packet: bool = False  # IPVS does not remember the connection
+    tunnelled: bool = False  # it is inside a packet of the node's own, which no rule of a service matches
     settled: set[Manip] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
-    answer: str = ""  # how a rejection is answered
-    draws: set[tuple[Draw, ArtifactLine]] = field(default_factory=set)  # how chance decided, and which line asked it
-    recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
+    answer: str = ""  # how it is answered where it is rejected
+    draws: set[tuple[Draw, ArtifactLine]] = field(default_factory=set)  # how chance decided, and for which line
+    recalled: set[int] = field(default_factory=set)  # timeouts of remembered entries that decided
     limits: set[int] = field(default_factory=set)  # all timeouts that were looked at
-    version: int = field(init=False)  # rules ask for these two all the time
+    version: int = field(init=False)  # kept here, because rules read these two all the time
     protocol: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -159,37 +161,43 @@ class Flow:
         self.protocol = _number(self.packet.protocol, self.version)
 
     def sender(self, place: ArtifactLine) -> ir.Address:
-        """The packet's source address. ``place``: of the rule that asks. Errors: UnknownRule once it is masqueraded."""
+        """Return the packet's source address.
+
+        ``place``: the line of the rule that needs it. Errors: UnknownRule, once it is masqueraded.
+        """
         if self.source is None:
             raise UnknownRule(place, "asks for the source after it was masqueraded, which depends on routing")
         return self.source
 
     def note(self, text: str, place: ArtifactLine | None = None) -> None:
-        """Note a step. ``place``: the line that made it happen."""
+        """Note a step. ``place``: the line that caused it."""
         self.steps.append(Step(self.hook, place, text))
 
     # ---- translation
 
     def send_to(self, address: ir.Address, port: int) -> None:
-        """Translate the destination, for the connection as a whole."""
+        """Translate the destination for the whole connection."""
         self.sent = True
         self.translated |= (address, port) != (self.destination, self.port)
         self.destination, self.port = address, port
         self.settled.add(Manip.DESTINATION)
 
     def masquerade(self) -> None:
-        """Translate the source. What leaves through loopback gets the node's first address (inet_select_addr)."""
+        """Translate the source.
+
+        A packet that leaves through loopback gets the node's first address (inet_select_addr).
+        """
         first = next((a for a in self.own if a.version == self.version), None)
         self.source, self.masqueraded = first if self.going_out == LOOPBACK else None, True
         self.settled.add(Manip.SOURCE)
 
     def come_from(self, first: ir.Address, last: ir.Address) -> None:
-        """Translate the source to one of some addresses, which the kernel chooses by a hash."""
+        """Translate the source to an address of a range, which the kernel chooses by a hash."""
         self.source, self.masqueraded, self.sources = None, True, (first, last)
         self.settled.add(Manip.SOURCE)
 
     def follow(self, binding: Binding, manip: Manip) -> None:
-        """Translate as the connection's first packet was translated."""
+        """Translate in the same way as for the connection's first packet."""
         if manip is Manip.SOURCE and binding.masquerade:
             self.masquerade()
         elif manip is Manip.DESTINATION and not binding.by_ipvs:
@@ -199,7 +207,10 @@ class Flow:
     # ---- memory
 
     def recall(self, owner: Hashable, key: Hashable, within: int | None = None) -> Entry | None:
-        """What is remembered and still counts: not timed out, and at most ``within`` seconds old."""
+        """Return what is remembered and still valid: not timed out, and at most ``within`` seconds old.
+
+        Return None where nothing is.
+        """
         if within is not None:
             self.limits.add(within)
         entry = self.memory.entries.get((owner, key))
@@ -213,11 +224,11 @@ class Flow:
         return entry
 
     def remember(self, owner: Hashable, key: Hashable, timeout: int | None = None, data: Hashable = None) -> None:
-        """Remember a client from now on. ``timeout``: seconds; None: for good."""
+        """Remember a client from now on. ``timeout``: in seconds; None: for good."""
         self.memory.entries[owner, key] = Entry(self.memory.now, timeout, data)
         if timeout is not None:
             self.limits.add(timeout)
 
     def forget(self, owner: Hashable, key: Hashable) -> None:
-        """Remember a client no longer; one that is not remembered is no error."""
+        """Forget a client. It is no error where the client is not remembered."""
         self.memory.entries.pop((owner, key), None)

@@ -1,4 +1,4 @@
-"""The node that artifacts are loaded into: its addresses, its devices and its settings."""
+"""The node into which artifacts are loaded: its addresses, its devices and its settings."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _LOOPBACKS = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 
 @dataclass(slots=True)
 class Host:
-    """The node. Everything that no artifact says about it is as a running router has it."""
+    """The node. Where no artifact says anything, it is like any running router."""
 
-    own: tuple[ir.Address, ...] = ()  # its addresses before anything was loaded, the first one first
-    addresses: set[ir.Address] = field(default_factory=set)  # all but loopback
-    devices: set[str] = field(default_factory=set)  # those that artifacts made
-    networks: dict[ir.Network, str] = field(default_factory=dict)  # behind such devices
+    own: tuple[ir.Address, ...] = ()  # its addresses before anything was loaded, the main one first
+    addresses: set[ir.Address] = field(default_factory=set)  # all addresses except loopback
+    devices: set[str] = field(default_factory=set)  # the devices that artifacts made
+    networks: dict[ir.Network, str] = field(default_factory=dict)  # the networks behind these devices
     settings: dict[str, str] | None = None  # by name; None: no artifact sets any
 
     def is_local(self, address: ir.Address) -> bool:
-        """Whether packets to an address are the host's own: loopback addresses are, too."""
+        """Whether packets to an address are for the host itself. Loopback addresses are included."""
         return address in self.addresses or address in _LOOPBACKS[address.version]
 
     def route(self, address: ir.Address) -> str:
-        """The device that a packet to an address leaves by."""
+        """Return the device by which a packet to an address leaves."""
         if self.is_local(address):
             return LOOPBACK
         return next((device for network, device in self.networks.items() if address in network), SOME_DEVICE)
 
     def address_type(self, address: ir.Address) -> str:
-        """What the routing table calls an address (``ip route``): local, multicast, broadcast or unicast."""
+        """Return the routing table's type of an address (``ip route``): local, multicast, broadcast or unicast."""
         if self.is_local(address):
             return "local"
         if address.is_multicast:
@@ -40,12 +40,15 @@ class Host:
         return "broadcast" if address.version == 4 and int(address) == 2**32 - 1 else "unicast"
 
     def forwards(self, version: int) -> bool:
-        """Whether packets pass through the node. Settings about ARP and ND alone leave that to the machine."""
+        """Whether the node forwards packets.
+
+        Where artifacts only have settings about ARP and ND, the machine is taken to forward.
+        """
         name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
         if self.settings is None or all("arp" in one or "proxy_ndp" in one for one in self.settings):
             return True
         return self.setting(name) not in (None, "0")
 
     def setting(self, name: str) -> str | None:
-        """The value of a sysctl; None where it is not set, or nothing is known of the host's."""
+        """Return the value of a sysctl. Return None where it is not set, or the host's settings are unknown."""
         return None if self.settings is None else self.settings.get(name)

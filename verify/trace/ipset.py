@@ -1,4 +1,4 @@
-"""Sets as ``ipset restore`` reads them (ipset(8)), and what is in them (net/netfilter/ipset)."""
+"""Reads sets as ``ipset restore`` does (ipset(8)), and looks packets up in them (net/netfilter/ipset)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.verify.trace.lines import Reader, Words
 NAME = 31  # characters (IPSET_MAXNAMELEN with its final zero)
 _MAXELEM = 65_536
 
-#: The set types, as the kinds of their dimensions. A port is one with its protocol, but in a bitmap.
+#: The set types, with the kind of each dimension. A port includes its protocol, except in a bitmap.
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "hash:ip": ("ip",),
     "hash:net": ("net",),
@@ -28,10 +28,10 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
     "bitmap:port": ("bare port",),
 }
 _BITS = {4: 32, 6: 128}
-#: Protocols whose ports a set can read, and a bitmap (ip_set_getport.c).
+#: The protocols whose ports sets can read, and those that bitmaps can read (ip_set_getport.c).
 _WITH_PORTS = {"port": (6, 17, 132), "bare port": (6, 17)}
 
-#: An address, a port (with its protocol above it), or a network and the length of its prefix.
+#: An address, a port (with its protocol in the higher bits), or a network and its prefix length.
 Atom: TypeAlias = "int | tuple[int, int]"
 Element: TypeAlias = tuple[Atom, ...]
 
@@ -42,15 +42,15 @@ class IpSet:
 
     name: str
     type: str
-    version: int  # 0: of no family
-    room: int  # elements
-    ports: tuple[int, int] = (0, 65_535)  # of a bitmap
-    elements: dict[Element, bool] = field(default_factory=dict)  # False: marked "nomatch"
-    lengths: dict[int, int] = field(default_factory=dict)  # of prefixes, with how many there are
-    marks: dict[Element, tuple[int, int]] | None = None  # with their masks; None: its elements have none
+    version: int  # 0: for any family
+    room: int  # the most elements
+    ports: tuple[int, int] = (0, 65_535)  # the range of a bitmap
+    elements: dict[Element, bool] = field(default_factory=dict)  # False: the element is marked "nomatch"
+    lengths: dict[int, int] = field(default_factory=dict)  # how many elements have each prefix length
+    marks: dict[Element, tuple[int, int]] | None = None  # with their masks; None: elements have no marks
     kinds: tuple[str, ...] = field(init=False)
-    _position: int | None = field(init=False)  # of the network among the dimensions
-    _protocols: tuple[int, ...] | None = field(init=False)  # None: of any protocol
+    _position: int | None = field(init=False)  # the dimension that is a network
+    _protocols: tuple[int, ...] | None = field(init=False)  # None: any protocol
 
     def __post_init__(self) -> None:
         self.kinds = _TYPES[self.type]
@@ -58,9 +58,10 @@ class IpSet:
         self._protocols = next((_WITH_PORTS[kind] for kind in self.kinds if kind in _WITH_PORTS), None)
 
     def holds(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> bool:
-        """Whether a packet is in it; ``sides`` ("src", "dst") say which fields are meant.
+        """Whether a packet is in the set. ``sides`` ("src", "dst") say which fields are looked up.
 
-        Too few sides, another family, or a protocol without ports: not in it (ip_set_test, ip_set_core.c).
+        A packet is not in the set where there are too few sides, it is of another family, or its protocol has no ports
+        (ip_set_test, ip_set_core.c).
         """
         fields = self._fields(flow, sides, place)
         if fields is None:
@@ -70,9 +71,9 @@ class IpSet:
         return self._holds_network(fields, self._position)
 
     def mark_of(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> tuple[int, int] | None:
-        """The mark and its mask that it has for a packet; None: the packet is not in it.
+        """Return the mark and mask that the set has for a packet. Return None where the packet is not in the set.
 
-        An element without a mark has 0 with a mask of 0, and so has every one of a set without marks.
+        An element without a mark has mark 0 and mask 0, and so has every element of a set without marks.
         """
         if self.marks is not None and "net" in self.kinds:
             raise UnknownRule(place, "marks of networks are not followed here")
@@ -89,7 +90,7 @@ class IpSet:
         return [_field(flow, kind, side, place) for kind, side in zip(self.kinds, sides, strict=False)]
 
     def _holds_network(self, fields: list[int], position: int) -> bool:
-        """The longest prefix decides, which may be one that is marked not to match."""
+        """Whether the set holds an address. The longest prefix decides, and it may be marked "nomatch"."""
         bits, address = _BITS[self.version], fields[position]
         for length in sorted(self.lengths, reverse=True):
             cut = bits - length
@@ -101,7 +102,7 @@ class IpSet:
         return False
 
     def add(self, element: Element, match: bool) -> None:
-        """Put in an element; ``match`` is False for one that is marked "nomatch"."""
+        """Add an element; ``match`` is False for one that is marked "nomatch"."""
         if element not in self.elements:
             for atom in element:
                 if isinstance(atom, tuple):
@@ -190,7 +191,7 @@ def _add(words: Words, ipset: IpSet) -> None:
 
 
 def _mark(text: str) -> tuple[int, int]:
-    """``0x11/0xff``; without a mask, all bits. Errors: ValueError."""
+    """Return value and mask of ``0x11/0xff``; without a mask, all bits count. Errors: ValueError."""
     value, masked, mask = text.partition("/")
     found = int(value, 16), int(mask, 16) if masked else 0xFFFF_FFFF
     if not all(0 <= number < 1 << 32 for number in found):
@@ -199,7 +200,7 @@ def _mark(text: str) -> tuple[int, int]:
 
 
 def _atoms(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:
-    """What one part of an element stands for: several atoms where it is a range."""
+    """Yield what one part of an element stands for: several atoms where it is a range."""
     if kind == "bare port":
         first, last = words.value(text, lambda t: values.port_range(t, "-"))
         if first < ipset.ports[0] or last > ipset.ports[1]:
@@ -215,7 +216,7 @@ def _atoms(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:
 
 
 def _between(first: str, last: str) -> list[ir.Network]:
-    """Errors: ValueError, TypeError."""
+    """Return the networks that cover the range. Errors: ValueError, TypeError."""
     one, other = values.address(first), values.address(last)
     if isinstance(one, IPv4Address) and isinstance(other, IPv4Address):
         return list(summarize_address_range(one, other))
@@ -225,7 +226,7 @@ def _between(first: str, last: str) -> list[ir.Network]:
 
 
 def _addresses(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:
-    """A ``net`` part as networks, an ``ip`` part as single addresses."""
+    """Yield a ``net`` part as networks, and an ``ip`` part as single addresses."""
     first, found, last = text.partition("-")
     if found:
         networks: list[ir.Network] = words.value(text, lambda _: _between(first, last))

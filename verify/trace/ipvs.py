@@ -1,6 +1,6 @@
-"""IPVS: virtual services and real servers as ``ipvsadm -R`` reads them (ipvsadm(8)), and how they are chosen.
+"""IPVS: reads virtual services and real servers as ``ipvsadm -R`` does (ipvsadm(8)), and chooses among them.
 
-Shares are nominal: where a scheduler follows the load, every server that takes connections has its share by weight.
+Shares are nominal: where a scheduler follows the load, every server that takes connections has a share by its weight.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from svcc.verify.trace.faults import ArtifactLine
 from svcc.verify.trace.flow import NUMBERS, Binding, Draw, Flow, Stopped
 from svcc.verify.trace.lines import Reader, Words
 
-#: Seconds of ``-p`` without a number, and at most (ipvsadm(8)).
+#: The seconds that ``-p`` means without a number, and the most seconds (ipvsadm(8)).
 _PERSISTENCE, _MAX_PERSISTENCE = 300, 31 * 86_400
 _MAX_WEIGHT = 65_535
 
-#: Schedulers by how they share: evenly among the servers with a weight, evenly among all, only among the heaviest,
-#: or by weight.
+#: Schedulers by how they share connections: evenly among the servers with a weight, evenly among all, only among the
+#: heaviest, or by weight.
 _EVEN = frozenset({"rr", "lc"})
 _EVEN_AMONG_ALL = frozenset({"dh"})
 _HEAVIEST = frozenset({"fo"})
 _BY_WEIGHT = frozenset({"wrr", "sh", "mh", "wlc", "lblc", "lblcr", "sed", "nq", "ovf", "twos"})
-#: Schedulers that hash to servers without a weight too, and without the flag refuse who does (ip_vs_sh_reassign).
+#: Schedulers that also hash to servers of weight 0. Without this flag they refuse the clients that belong there
+#: (ip_vs_sh_reassign).
 _FALLBACKS: Mapping[str, str] = {"sh": "sh-fallback"}
 _FLAGS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"sh-fallback", "sh-port"}),
@@ -37,7 +38,7 @@ _DRAWS = {"rr": Draw.TURN, "wrr": Draw.TURN, "sh": Draw.CLIENT, "mh": Draw.CLIEN
 _METHODS = {"-m": "masq", "--masquerading": "masq", "-g": "direct", "--gatewaying": "direct", "-i": "tunnel"}
 _METHODS["--ipip"] = "tunnel"
 
-#: A protocol number, an address and a port; or a packet mark with the family.
+#: A protocol number, an address and a port; or a packet mark and the family.
 Key: TypeAlias = tuple[int, ir.Address, int] | tuple[int, int]
 
 
@@ -50,7 +51,7 @@ class RealServer:
     port: int
     weight: int
     method: str
-    most: int = 0  # connections; 0: there is no limit
+    most: int = 0  # the limit of connections; 0: there is none
 
 
 @dataclass(slots=True)
@@ -61,13 +62,13 @@ class VirtualService:
     key: Key
     scheduler: str
     persistence: int | None
-    prefix: int  # of clients that persistence takes for one
+    prefix: int  # the prefix length of what persistence counts as one client
     flags: frozenset[str]
     one_packet: bool = False
     servers: list[RealServer] = field(default_factory=list)
 
     def shares(self) -> list[tuple[RealServer, Fraction]]:
-        """Who gets which share; a server without a weight refuses its share."""
+        """Return the share of each server. A server of weight 0 refuses its share."""
         if not self.servers:
             return []
         if self.scheduler in _EVEN:
@@ -94,7 +95,9 @@ class Ipvs:
     # ---- the packet
 
     def take(self, flow: Flow) -> bool:
-        """Choose a real server (ip_vs_in_hook). Errors: Stopped, where there is none for the packet."""
+        """Choose a real server (ip_vs_in_hook). Return False where no virtual service is for the packet. Errors:
+        Stopped, where it has no server.
+        """
         binding = flow.binding
         if binding is not None:
             if binding.by_ipvs:
@@ -109,9 +112,9 @@ class Ipvs:
         return True
 
     def _bound(self, flow: Flow, binding: Binding) -> RealServer:
-        """The real server of a connection. Errors: Stopped, where it is no longer one (ip_vs_in_hook)."""
+        """Return the real server of a connection. Errors: Stopped, where it is no server any more (ip_vs_in_hook)."""
         found = self._find(flow)
-        # Of a connection that a mark chose, the packets but the first have no mark that would say whose they are.
+        # After a choice by mark, later packets have no mark that shows their service.
         by_mark = [service for key, service in self.services.items() if len(key) == 2 and key[1] == flow.version]
         for service in [found, *by_mark] if found else by_mark:
             for server in service.servers:
@@ -122,7 +125,9 @@ class Ipvs:
         raise Stopped(Refusal.DROP)
 
     def _find(self, flow: Flow) -> VirtualService | None:
-        """By mark, then by address and port, then by address alone (ip_vs_service_find)."""
+        """Return the service of a packet: by mark, then by address and port, then by address alone
+        (ip_vs_service_find).
+        """
         keys: tuple[Key, ...] = (
             (flow.mark or -1, flow.version),
             (flow.protocol, flow.destination, flow.port),
@@ -166,7 +171,7 @@ class Ipvs:
     # ---- reading
 
     def add_service(self, words: Words) -> None:
-        """Obey ``ipvsadm -A``. Errors: LoadError, UnknownRule."""
+        """Execute ``ipvsadm -A``. Errors: LoadError, UnknownRule."""
         key = _key(words)
         scheduler, persistence, prefix, flags = "wlc", None, 0, frozenset[str]()
         prefix = 32 if _version(key) == 4 else 128
@@ -201,7 +206,7 @@ class Ipvs:
         self.services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags, one_packet)
 
     def add_server(self, words: Words) -> None:
-        """Obey ``ipvsadm -a``. Errors: LoadError, UnknownRule."""
+        """Execute ``ipvsadm -a``. Errors: LoadError, UnknownRule."""
         key = _key(words)
         service = self.services.get(key)
         if service is None:
@@ -227,7 +232,7 @@ class Ipvs:
         if not 0 <= weight <= _MAX_WEIGHT:
             raise words.refused(f"weights are from 0 to {_MAX_WEIGHT}")
         if len(key) == 3 and (method != "masq" or port == 0):
-            port = key[2]  # without address translation it cannot be another
+            port = key[2]  # without address translation the port cannot change
         if any((server.address, server.port) == (address, port) for server in service.servers):
             raise words.refused("the real server is there already")
         service.servers.append(RealServer(words.place, address, port, weight, method, most))
@@ -272,12 +277,12 @@ def _version(key: Key) -> int:
 
 
 def _mask(text: str) -> int:
-    """A client mask as the length of a prefix."""
+    """Return the prefix length of a client mask."""
     return int(text) if text.isdigit() else values.network(f"0.0.0.0/{text}").prefixlen
 
 
 def _server_socket(text: str) -> tuple[ir.Address, int]:
-    """ADDRESS or ADDRESS:PORT."""
+    """Return address and port of ADDRESS or ADDRESS:PORT."""
     try:
         return values.address(text), 0
     except ValueError:
@@ -288,7 +293,7 @@ def _server_socket(text: str) -> tuple[ir.Address, int]:
 
 
 def service_text(service: VirtualService) -> str:
-    """A virtual service, as a trace shows it."""
+    """Return a virtual service as a trace shows it."""
     key = service.key
     where = f"mark {key[0]:#x}" if len(key) == 2 else f"{_socket_text(key[1], key[2])}"
     kept = "" if service.persistence is None else f", clients kept for {service.persistence} s"
@@ -297,7 +302,7 @@ def service_text(service: VirtualService) -> str:
 
 
 def server_text(server: RealServer) -> str:
-    """A real server, as a trace shows it."""
+    """Return a real server as a trace shows it."""
     return f"real server {_socket_text(server.address, server.port)}, {server.method}, weight {server.weight}"
 
 

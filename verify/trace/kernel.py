@@ -1,4 +1,4 @@
-"""The kernel's part: which rules a packet meets, in which order, and where it is routed in between.
+"""What the kernel does: which rules it applies to a packet, in which order, and where it routes the packet in between.
 
 The order is netfilter's (include/uapi/linux/netfilter_ipv4.h): the stages of a hook run by priority. Address
 translation has a place of its own, whatever the priorities of its chains: these order the chains among themselves
@@ -27,7 +27,7 @@ NAT_SOURCE = 100
 
 
 class ChainType(StrEnum):
-    """What a base chain is for: nat sees only the first packet of a connection."""
+    """The type of a base chain: nat sees only the first packet of a connection."""
 
     FILTER = "filter"
     NAT = "nat"
@@ -35,7 +35,7 @@ class ChainType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base chain (or a built-in one): where it is called, and what then happens."""
+    """A base chain (or a built-in one): where it is called, and its policy."""
 
     hook: Hook
     priority: int
@@ -46,22 +46,22 @@ class Base:
     policy: Final
 
     def run(self, flow: Flow) -> None:
-        """Errors: Stopped."""
+        """Send the packet through the chain. Errors: Stopped."""
         walk(self.chains, self.chain, flow, self.policy)
 
 
-#: A stage of a hook. True: it took the packet away.
+#: A stage of a hook. It returns True where it took the packet away.
 Stage: TypeAlias = Callable[[Flow], bool | None]
 
-#: Where IPVS stands (NF_IP_PRI_NAT_SRC - 1, NF_IP_PRI_NAT_DST + 2).
+#: The priorities of IPVS in its hooks (NF_IP_PRI_NAT_SRC - 1, NF_IP_PRI_NAT_DST + 2).
 _BALANCING = {Hook.INPUT: NAT_SOURCE - 1, Hook.OUTPUT: NAT_DESTINATION + 2}
 
 
 class VirtualServers(Protocol):
-    """IPVS."""
+    """IPVS, as the kernel calls it."""
 
     def take(self, flow: Flow) -> bool:
-        """Choose a real server for the packet. False: none of its virtual services.
+        """Choose a real server for the packet. Return False where no virtual service is for it.
 
         Errors: Stopped, where the service has no server.
         """
@@ -69,7 +69,7 @@ class VirtualServers(Protocol):
 
 @dataclass(slots=True)
 class Kernel:
-    """All that artifacts have made of a node."""
+    """A node with everything that artifacts loaded into it."""
 
     host: Host
     bases: list[Base] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Kernel:
     _stages: dict[tuple[Hook, int], list[Stage]] = field(default_factory=dict)
 
     def walk(self, flow: Flow) -> Refusal | None:
-        """Send the packet all the way. The answer is None where it is delivered or sent on."""
+        """Send the packet all the way. Return None where it is delivered or sent on, else how it was refused."""
         try:
             if flow.packet.vantage is Vantage.NODE:
                 self._send(flow)
@@ -104,7 +104,7 @@ class Kernel:
         self._leave(flow)
 
     def _send(self, flow: Flow) -> None:
-        """What the node sends itself, and what IPVS sends on."""
+        """Send out a packet of the node itself, or one that IPVS forwards."""
         flow.came_in = ""
         self._route(flow)
         if flow.tunnelled:
@@ -125,7 +125,7 @@ class Kernel:
             raise Stopped(Refusal.DROP)
 
     def _route(self, flow: Flow, *, again: bool = False) -> None:
-        """Find the device by which the packet leaves; what IPVS sends goes to the real server."""
+        """Find the device by which the packet leaves. A packet that IPVS forwards goes to the real server."""
         before = flow.going_out
         to = flow.by_ipvs or flow.destination
         flow.going_out = self.host.route(to)
@@ -137,7 +137,7 @@ class Kernel:
     # ---- the stages of a hook
 
     def _run(self, hook: Hook, flow: Flow) -> bool:
-        """Run a hook's stages. True: IPVS took the packet, which goes on with another destination."""
+        """Run a hook's stages. Return True where IPVS took the packet, which goes on to another destination."""
         stages = self._stages.get((hook, flow.version))
         if stages is None:
             stages = self._stages[hook, flow.version] = self._stages_of(hook, flow.version)
@@ -167,7 +167,7 @@ class Kernel:
             raise Stopped(Refusal.DROP)
         if self.host.setting("net.ipv4.vs.conntrack") in (None, "0"):
             flow.tracked = False
-        # A real server on the node itself: the packet goes on where it is (ip_vs_nat_xmit).
+        # For a real server on the node itself, the packet goes on in the same hook (ip_vs_nat_xmit).
         return self.host.route(flow.by_ipvs or flow.destination) != LOOPBACK
 
 
@@ -178,12 +178,15 @@ def _routed(to: ir.Address, device: str) -> str:
 
 
 def _track(flow: Flow) -> None:
-    """What IPVS sends on is not looked at again, and an INVALID segment is of no connection."""
+    """Set the connection state.
+
+    Packets that IPVS forwards are not tracked again, and an INVALID segment belongs to no connection.
+    """
     flow.tracked = flow.tracked or (flow.by_ipvs is None and flow.segment is None)
 
 
 class _Translate:
-    """The nat stage: its chains decide for a connection's first packet, and for the others it is decided."""
+    """The nat stage. For a connection's first packet its chains decide; later packets are translated as that one."""
 
     def __init__(self, hook: Hook, chains: list[Base]) -> None:
         self._manip = Manip.DESTINATION if hook in (Hook.PREROUTING, Hook.OUTPUT) else Manip.SOURCE

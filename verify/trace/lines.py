@@ -1,4 +1,4 @@
-"""Lines of words: what most of the tools' files are made of."""
+"""Lines of words, which most of the tools' files consist of."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ class Words:
         return self._next < len(self._words)
 
     def peek(self) -> str:
-        """The next word, or an empty text."""
+        """Return the next word, or "" at the end."""
         return self._words[self._next] if self else ""
 
     def take(self, what: str = "something") -> str:
-        """The next word. ``what``: what it should be. Errors: LoadError where there is none."""
+        """Take the next word. ``what``: what it should be, for the message. Errors: LoadError, where there is none."""
         if not self:
             raise LoadError(self.place, f"{what} is missing at the end")
         self._next += 1
         return self._words[self._next - 1]
 
     def value(self, text: str, parse: Callable[[str], V]) -> V:
-        """A word as what it stands for. Errors: LoadError where ``parse`` gives a ValueError or TypeError."""
+        """Return the value of a word. Errors: LoadError, where ``parse`` raises ValueError or TypeError."""
         try:
             return parse(text)
         except (ValueError, TypeError) as error:
             raise LoadError(self.place, f"`{text}` cannot stand here: {error}") from None
 
     def rest(self) -> list[str]:
-        """All words that are left."""
+        """Take all words that are left."""
         rest, self._next = self._words[self._next :], len(self._words)
         return rest
 
     def done(self) -> None:
-        """Errors: UnknownRule where words are left."""
+        """Check that no words are left. Errors: UnknownRule."""
         if self:
             raise UnknownRule(self.place, f"`{self.peek()}` is not known here")
 
     def unknown(self, word: str) -> UnknownRule:
-        """The error about a word that this reader does not know."""
+        """Return the error about a word that this reader does not know."""
         return UnknownRule(self.place, f"`{word}` is not known here")
 
     def refused(self, message: str) -> LoadError:
-        """The error about a line that its tool would refuse."""
+        """Return the error about a line that its tool would refuse."""
         return LoadError(self.place, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A part's lines that say something."""
+    """Yields the lines of a part that are not empty."""
 
     part: str
     text: str
@@ -75,7 +75,10 @@ class Reader:
 
 
 def _split(place: ArtifactLine, text: str) -> list[str]:
-    """Words between blanks; double quotes hold blanks, and a backslash in them takes the next character as it is."""
+    """Split a line at blanks.
+
+    Double quotes may contain blanks, and in them a backslash takes the next character as it is.
+    """
     if '"' not in text:
         return text.split()
     words, word, quoted, begun = [], "", False, False

@@ -1,4 +1,4 @@
-"""Bundles' parts, loaded one after the other into a node that has nothing else."""
+"""Loads the parts of bundles, one after the other, into an empty node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from svcc.verify.trace.xt_script import Xtables
 
 
 def load(bundles: Bundle | Iterable[Bundle], addresses: Iterable[ir.Address] = ()) -> Kernel:
-    """The node with these addresses after every part was loaded with its tool, one bundle on top of the other.
+    """Return the node after each part was loaded with its tool, one bundle on top of the other. ``addresses``: the
+    node's.
 
     Errors: TraceError.
     """
@@ -31,7 +32,7 @@ def load(bundles: Bundle | Iterable[Bundle], addresses: Iterable[ir.Address] = (
 
 @dataclass(slots=True)
 class _Node:
-    """What the tools fill."""
+    """The state that the tools change."""
 
     host: Host
     sets: dict[str, ipset.IpSet] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class _Node:
         ip4, ip6 = (Xtables(version, self.sets, self.host) for version in (4, 6))
         ruleset = Ruleset(self.host)
         self.tables = ip4, ip6, ruleset
-        # A part of the same name is of the same format, whatever the target.
+        # Parts of the same name have the same format, whatever the target.
         self.readers = {
             "modules": node_files.read_modules,
             "sysctl": partial(node_files.read_sysctl, host=self.host),

@@ -17,12 +17,12 @@ from svcc.verify.trace.nft_types import (
     Value,
 )
 
-#: Numbers that are drawn one by one where nothing says which ones lead to the same.
+#: Up to so many numbers are drawn one by one, where nothing says which of them lead to the same.
 _DRAWN = 4096
 
 
 class NoMatch(Exception):
-    """An expression has no value for the packet: the rule ends (NFT_BREAK)."""
+    """An expression has no value for the packet, which ends the rule (NFT_BREAK)."""
 
 
 class Expression(ABC):
@@ -33,23 +33,23 @@ class Expression(ABC):
     @property
     @abstractmethod
     def types(self) -> tuple[Type, ...]:
-        """Of a concatenation several."""
+        """The type of the value; for a concatenation, the type of each part."""
 
     @abstractmethod
     def value(self, flow: Flow) -> Value:
-        """Errors: NoMatch, UnknownRule."""
+        """Return the value for a packet. Errors: NoMatch, UnknownRule."""
 
     def drawn(self, flow: Flow, cuts: set[int]) -> Value:
-        """The value, where only the numbers in ``cuts`` part what it leads to."""
+        """Return the value, where only the numbers in ``cuts`` separate different results."""
         return self.value(flow)
 
     def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
-        """Whether the value passes a test that only the numbers in ``cuts`` part."""
+        """Whether the value passes a test whose result only changes at the numbers in ``cuts``."""
         return test(self.drawn(flow, cuts))
 
     @abstractmethod
     def __str__(self) -> str:
-        """As ``nft list`` prints it."""
+        """Return the expression as ``nft list`` prints it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Selector(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Expression):
-    """Several values as one key."""
+    """Several values combined into one key."""
 
     parts: tuple[Expression, ...]
 
@@ -112,7 +112,7 @@ class Concat(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Expression):
-    """Two numbers, bit by bit."""
+    """A bitwise operation on two numbers."""
 
     operator: str
     left: Expression
@@ -143,15 +143,15 @@ OPERATORS: Mapping[str, Callable[[int, int], int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Drawn(Expression):
-    """``numgen`` and ``jhash``: a number from ``offset`` on, each of ``modulus`` as likely as any other."""
+    """``numgen`` and ``jhash``: one of ``modulus`` numbers from ``offset`` on, all equally likely."""
 
     place: ArtifactLine
     text: str
     modulus: int
     offset: int
     how: Draw
-    hashed: Expression | None = None  # None: a fresh number
-    seed: int | None = None  # None: the kernel takes one for each rule
+    hashed: Expression | None = None  # None: a new number for each packet
+    seed: int | None = None  # None: the kernel chooses one for each rule
 
     @property
     def types(self) -> tuple[Type, ...]:
@@ -172,8 +172,9 @@ class Drawn(Expression):
         return bounds[segment] + self.offset
 
     def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
-        """A fresh number passes or does not, wherever it is: a cascade of such tests has a way for each test, not for
-        each part of the numbers between them. A hash is one number for all tests, so it matters where that is."""
+        """Whether the number passes a test. A new number only needs a share for "passes", so a cascade of such tests
+        has one way for each test. A hash is the same number for all tests, so it matters where it is between the cuts.
+        """
         if self.hashed is not None:
             return test(self.drawn(flow, cuts))
         flow.draws.add((self.how, self.place))
@@ -181,7 +182,7 @@ class Drawn(Expression):
         return flow.chance.happens(Fraction(count, self.modulus))
 
     def _bounds(self, cuts: set[int]) -> list[int]:
-        """Where the numbers part, without the offset, from 0 to the modulus."""
+        """Return the cuts without the offset, from 0 to the modulus."""
         inner = sorted(cut - self.offset for cut in cuts if 0 < cut - self.offset < self.modulus)
         return [0, *inner, self.modulus]
 
@@ -191,7 +192,7 @@ class Drawn(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Lookup(Expression):
-    """What a map has for a key."""
+    """The value that a map has for a key."""
 
     key: Expression
     elements: Elements[int] | NamedSet[int]
@@ -216,7 +217,7 @@ class Lookup(Expression):
 
 
 def check_types(place: ArtifactLine, key: Expression, types: tuple[Type, ...], what: str) -> None:
-    """Errors: LoadError, where a key is not of a set's type."""
+    """Check that a key has the type of a set. Errors: LoadError."""
     if key.types != types:
         have, want = (" . ".join(map(str, t)) for t in (key.types, types))
         raise LoadError(place, f"{key} is {have}, and {what} is of {want}")

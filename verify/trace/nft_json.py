@@ -1,4 +1,4 @@
-"""A libnftables document as commands with their lines (libnftables-json(5))."""
+"""Reads a libnftables document as commands with their lines (libnftables-json(5))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLANKS = " \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``verb`` ("add", "delete", …) done to an object of a ``kind`` ("table", "rule", …)."""
+    """A command: ``verb`` ("add", "delete", …) is done to an object of a ``kind`` ("table", "rule", …)."""
 
     place: ArtifactLine
     verb: str
@@ -24,7 +24,7 @@ class Command:
 
 
 class Fields:
-    """The members of a JSON object, taken one by one: what is left at the end is an error."""
+    """The members of a JSON object, taken one by one. A member that is left at the end is an error."""
 
     def __init__(self, place: ArtifactLine, what: str, value: object) -> None:
         if not isinstance(value, Mapping):
@@ -37,7 +37,7 @@ class Fields:
         return name in self._left
 
     def take(self, name: str, default: object = ...) -> object:
-        """Take out a member. Errors: LoadError where there is neither the member nor a default."""
+        """Take a member. Errors: LoadError, where it is missing and has no default."""
         if name not in self._left:
             if default is ...:
                 raise LoadError(self.place, f"{self.what} needs `{name}`")
@@ -45,21 +45,21 @@ class Fields:
         return self._left.pop(name)
 
     def text(self, name: str, default: object = ...) -> str:
-        """A text. Errors: LoadError where it is missing, or no text."""
+        """Take a text. Errors: LoadError, where it is missing, or is no text."""
         value = self.take(name, default)
         if not isinstance(value, str):
             raise LoadError(self.place, f"`{name}` of {self.what} is not a text")
         return value
 
     def number(self, name: str, default: object = ...) -> int:
-        """A number; a text that should be one is refused, because nft drops what it cannot read here."""
+        """Take a number. A text is refused, because nft ignores it here."""
         value = self.take(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise LoadError(self.place, f"`{name}` of {self.what} is not a number")
         return value
 
     def words(self, name: str) -> list[str]:
-        """A list of texts, of which one may stand alone."""
+        """Take a list of texts. A single text may stand without a list."""
         value = self.take(name, [])
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
@@ -67,13 +67,13 @@ class Fields:
         return listed
 
     def done(self) -> None:
-        """Errors: UnknownRule where members are left."""
+        """Check that no members are left. Errors: UnknownRule."""
         if self._left:
             raise UnknownRule(self.place, f"`{next(iter(self._left))}` of {self.what} is not known here")
 
 
 def commands(part: str, text: str) -> Iterator[Command]:
-    """The document's commands in order; its version information is left out. Errors: TraceError."""
+    """Yield the document's commands in order, without its version information. Errors: TraceError."""
     for place, value in _entries(part, text):
         if not isinstance(value, dict) or len(value) != 1:
             raise LoadError(place, "a command is an object with one member")
@@ -84,7 +84,7 @@ def commands(part: str, text: str) -> Iterator[Command]:
             if not isinstance(body, dict) or len(body) != 1:
                 raise LoadError(place, f"`{verb}` needs one object")
             ((kind, fields),) = body.items()
-        else:  # an object alone, as in the output of `list`
+        else:  # an object by itself, as in the output of `list`
             verb, kind, fields = "add", verb, body
         if not isinstance(fields, dict):
             raise LoadError(place, f"{kind} is not an object")
@@ -92,7 +92,7 @@ def commands(part: str, text: str) -> Iterator[Command]:
 
 
 def _entries(part: str, text: str) -> Iterator[tuple[ArtifactLine, object]]:
-    """The members of the document's list, each with the line where it begins."""
+    """Yield the members of the document's list, each with the line on which it begins."""
     ends = [found.start() for found in re.finditer("\n", text)]
 
     def place(index: int) -> ArtifactLine:
@@ -120,7 +120,7 @@ def _entries(part: str, text: str) -> Iterator[tuple[ArtifactLine, object]]:
 
 
 def _expect(text: str, index: int, word: str, place: Callable[[int], ArtifactLine]) -> int:
-    """Errors: LoadError, where ``word`` does not come next."""
+    """Skip ``word``, and return where reading goes on. Errors: LoadError, where it does not come next."""
     index = _skip(text, index)
     if not text.startswith(word, index):
         raise LoadError(place(index), f'`{word}` is missing: a document begins with {{"nftables": [')
@@ -134,7 +134,7 @@ def _skip(text: str, index: int) -> int:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object. Errors: ValueError, where a member is there twice (nft takes either)."""
+    """Return the object. Errors: ValueError, where a member is repeated (nft would take either)."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a member is given twice")

@@ -1,4 +1,4 @@
-"""JSON to expressions and statements. Whatever is not known here is an error (libnftables-json(5))."""
+"""Turns JSON into expressions and statements. Everything unknown is an error (libnftables-json(5))."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ AnySet: TypeAlias = KeySet | ValueMap | st.JudgementMap
 
 @dataclass(slots=True)
 class TableNames:
-    """What the names in a table stand for."""
+    """What the names in a table refer to."""
 
     family: str  # "ip", "ip6" or "inet"
     host: Host
     sets: dict[str, AnySet] = field(default_factory=dict)
-    chains: set[str] = field(default_factory=set)  # that rules may lead to: no base chains
+    chains: set[str] = field(default_factory=set)  # the chains that rules may lead to; base chains are not among them
 
 
 def judgement(names: TableNames, place: ArtifactLine, value: object) -> st.Judgement:
-    """A verdict. Errors: TraceError."""
+    """Return a verdict. Errors: TraceError."""
     if not isinstance(value, dict) or len(value) != 1:
         raise LoadError(place, f"{value} is no verdict")
     ((name, body),) = value.items()
@@ -60,7 +60,7 @@ class RuleReader:
     # ---- expressions
 
     def expression(self, value: object, hint: Type = INTEGER) -> ex.Expression:
-        """``hint`` is the type of a constant. Errors: TraceError."""
+        """Return an expression. ``hint``: the type of a constant. Errors: TraceError."""
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             return ex.Constant(hint, self._single(hint, value))
         if not isinstance(value, dict) or len(value) != 1:
@@ -125,19 +125,23 @@ class RuleReader:
         return ex.Drawn(self.place, text, modulus, offset, Draw.TURN if mode == "inc" else Draw.RANDOM)
 
     def jhash(self, fields: Fields) -> ex.Expression:
-        """A number by a hash. Without a seed the kernel draws one at each load, so that clients are not known again."""
+        """Return a hash.
+
+        Without a seed the kernel chooses one at each load, so that clients are not recognized after it.
+        """
         modulus, offset, seed = fields.number("mod"), fields.number("offset", 0), fields.take("seed", None)
         hashed = self.expression(fields.take("expr"))
         fields.done()
         if modulus < 1 or not (seed is None or isinstance(seed, int)):
             raise LoadError(self.place, f"jhash mod {modulus} seed {seed} is not valid")
-        kept = seed is not None and str(hashed) in ("ip saddr", "ip6 saddr")  # else every load has a seed of its own
+        # otherwise every load chooses its own seed
+        kept = seed is not None and str(hashed) in ("ip saddr", "ip6 saddr")
         how = Draw.CLIENT if kept else Draw.OTHER
         if seed is not None and str(hashed) in ("ip saddr . th sport", "ip6 saddr . th sport"):
             how = Draw.CONNECTION
         text = f"jhash {hashed} mod {modulus}" + ("" if seed is None else f" seed {seed:#x}")
         text += f" offset {offset}" if offset else ""
-        drawn_by = None if how is Draw.CONNECTION else hashed  # the client's port is any
+        drawn_by = None if how is Draw.CONNECTION else hashed  # the client's port is arbitrary
         return ex.Drawn(self.place, text, modulus, offset, how, drawn_by, seed)
 
     def lookup(self, fields: Fields) -> ex.Expression:
@@ -161,7 +165,7 @@ class RuleReader:
     # ---- statements
 
     def statement(self, value: object) -> st.Statement:
-        """Errors: TraceError."""
+        """Return a statement. Errors: TraceError."""
         if not isinstance(value, dict) or len(value) != 1:
             raise LoadError(self.place, f"{value} is no statement")
         ((name, body),) = value.items()
@@ -250,7 +254,7 @@ class RuleReader:
         return st.Masquerade(" ".join(["masquerade", *flags]))
 
     def snat(self, fields: Fields) -> st.Statement:
-        """Of addresses alone, one or a range."""
+        """Return a source translation. Only the addresses may change, to one address or a range."""
         if fields.take("family", self.names.family) != self.names.family or self.names.family == "inet":
             raise LoadError(self.place, "snat needs a family here")
         flags, value = fields.words("flags"), fields.take("addr")
@@ -280,7 +284,7 @@ class RuleReader:
         return st.Reject(text, None, f"{kind or 'icmp'}-{reason or 'port-unreachable'}")
 
     def mangle(self, fields: Fields) -> st.Statement:
-        """A change of the packet: of its mark alone."""
+        """Return a change of the packet. Only its mark may change."""
         key, value = fields.take("key"), fields.take("value")
         if key != {"meta": {"key": "mark"}}:
             raise UnknownRule(self.place, f"to set {key} is not known here")
@@ -309,7 +313,7 @@ class RuleReader:
         return st.Remember(self.place, operation, key, named, timeout)
 
     def rule(self, where: str, listed: object) -> st.NftRule:
-        """Errors: TraceError."""
+        """Return a rule. Errors: TraceError."""
         if not isinstance(listed, list):
             raise LoadError(self.place, "the statements of a rule are not a list")
         statements = tuple(self.statement(value) for value in listed)
@@ -328,7 +332,7 @@ def _shown(elements: Elements[bool], braces: bool) -> str:
 
 
 def _listed(elements: Elements[D]) -> list[tuple[str, D]]:
-    """The elements as nft prints them, by value."""
+    """Return the elements as nft prints them, sorted by value."""
     found = [(tuple((p, p) for p in (v if isinstance(v, tuple) else (v,))), data) for v, data in elements.exact.items()]
     return [(_shown_ranges(elements, r), data) for r, data in sorted(found + elements.ranges, key=lambda item: item[0])]
 

@@ -1,4 +1,4 @@
-"""What rules can ask of a packet, its connection and the routing table (nft(8), "PAYLOAD EXPRESSIONS", "CT")."""
+"""What rules can read of a packet, its connection and the routing table (nft(8), "PAYLOAD EXPRESSIONS", "CT")."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from svcc.verify.trace.nft_types import (
 
 
 def payload(place: ArtifactLine, protocol: str, name: str) -> Expression:
-    """A field of a header. Errors: UnknownRule."""
+    """Return a field of a header. Errors: UnknownRule."""
     text = f"{protocol} {name}"
     if (protocol, name) in _ADDRESSES:
         version, source = _ADDRESSES[protocol, name]
@@ -79,13 +79,13 @@ def _of_protocol(flow: Flow, protocol: int, value: int) -> int:
 
 
 def _flags(flow: Flow) -> int:
-    """Of TCP: a connection begins with a SYN."""
+    """Return the TCP flags. A packet that opens a connection has SYN."""
     names = {"SYN"} if flow.segment is None else flow.segment.flags
     return sum(TCP_FLAGS[name.lower()] for name in names)
 
 
 def _source_port(flow: Flow, place: ArtifactLine) -> int:
-    """A client's is known for a segment alone, of which it is said."""
+    """Return the source port. For a client's it is known only for a segment that says it."""
     _of_protocol(flow, _TRANSPORTS["tcp"], 0)
     if flow.segment is None:
         raise UnknownRule(place, "the port that a packet comes from is not known here")
@@ -93,7 +93,7 @@ def _source_port(flow: Flow, place: ArtifactLine) -> int:
 
 
 def meta(place: ArtifactLine, key: str) -> Expression:
-    """Errors: UnknownRule."""
+    """Return a property of the packet. Errors: UnknownRule."""
     match key:
         case "l4proto":
             return Selector("meta l4proto", PROTOCOL, lambda flow: flow.protocol)
@@ -105,7 +105,7 @@ def meta(place: ArtifactLine, key: str) -> Expression:
 
 
 def ct(place: ArtifactLine, key: str, direction: str | None) -> Expression:
-    """A property of the connection. Errors: UnknownRule."""
+    """Return a property of the connection. Errors: UnknownRule."""
     match direction, key:
         case None, "state":
             return Selector("ct state", CT_STATE, _ct_state)
@@ -145,7 +145,7 @@ def _ct_status(flow: Flow) -> int:
 
 
 def fib(place: ArtifactLine, host: Host, result: str, flags: object) -> Expression:
-    """What the routing table says of an address. Errors: UnknownRule."""
+    """Return what the routing table says about an address. Errors: UnknownRule."""
     if result != "type" or flags not in (["daddr"], ["saddr"], "daddr", "saddr"):
         raise UnknownRule(place, f"fib {flags} {result} is not known here")
     source = flags in (["saddr"], "saddr")

@@ -1,4 +1,4 @@
-"""Sets and maps of nft: their elements, and what is found in them."""
+"""Sets and maps of nft: their elements, and looking values up in them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from svcc.verify.trace.nft_types import IPV4, IPV6, Type, Value
 
 D = TypeVar("D")
 
-#: From one number to another, both included; of a concatenation one for each part.
+#: The first and the last number of a range, both included; for a concatenation, one range for each part.
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 
 @dataclass(slots=True)
 class Elements(Generic[D]):
-    """What a set holds, or a map with data for each key (a set's data is True)."""
+    """The elements of a set, or of a map with data for each key (in a set the data is True)."""
 
     types: tuple[Type, ...]
     intervals: bool  # whether there may be ranges
     exact: dict[Value, D] = field(default_factory=dict)
     ranges: list[tuple[Ranges, D]] = field(default_factory=list)
-    rest: D | None = None  # of "*", which matches what nothing else does
+    rest: D | None = None  # the data of "*", which matches what no other element does
 
     def find(self, value: Value) -> D | None:
-        """What an element that has the value maps to: True in a set; None where there is none."""
+        """Return the data of the element that has the value (True in a set), or None where there is none."""
         found = self.exact.get(value)
         if found is not None:
             return found
@@ -39,7 +39,7 @@ class Elements(Generic[D]):
         return self.rest
 
     def add(self, place: ArtifactLine, key: object, data: D) -> None:
-        """Errors: LoadError, where the key is there with other data."""
+        """Add an element. Errors: LoadError, where the key exists with other data."""
         if key == "*":
             if self.rest not in (None, data):
                 raise LoadError(place, "`*` is there already, with other data")
@@ -58,7 +58,10 @@ class Elements(Generic[D]):
             raise LoadError(place, f"{self.show(value)} is there already, with other data")
 
     def check_overlaps(self, place: ArtifactLine) -> None:
-        """Errors: LoadError, where two elements have a value in common: the kernel takes no such sets."""
+        """Check that no two elements have a value in common, because the kernel refuses such sets.
+
+        Errors: LoadError.
+        """
         if not self.ranges:
             return
         found = [ranges for ranges, _ in self.ranges]
@@ -71,13 +74,13 @@ class Elements(Generic[D]):
             open_ones.append(ranges)
 
     def cuts(self) -> set[int]:
-        """Of a map of numbers: where ranges begin, and where they have ended."""
+        """Return the numbers at which ranges of a map begin, and those after their ends."""
         numbers = {(value, value) for value in self.exact if isinstance(value, int)}
         numbers |= {ranges[0] for ranges, _ in self.ranges}
         return {cut for first, last in numbers for cut in (first, last + 1)}
 
     def show(self, value: Value) -> str:
-        """A key as ``nft list`` prints it."""
+        """Return a key as ``nft list`` prints it."""
         parts = value if isinstance(value, tuple) else (value,)
         return " . ".join(type.show(part) for type, part in zip(self.types, parts, strict=True))
 
@@ -93,7 +96,7 @@ def _overlap(one: Ranges, other: Ranges) -> bool:
 
 
 def range_of(place: ArtifactLine, type: Type, value: object) -> tuple[int, int]:
-    """A value, a prefix or a range as its first and last number. Errors: LoadError, UnknownRule."""
+    """Return the first and last number of a value, a prefix or a range. Errors: LoadError, UnknownRule."""
     try:
         match value:
             case {"prefix": {"addr": str(address), "len": int(length), **others}} if not others:
@@ -125,13 +128,13 @@ class NamedSet(Generic[D]):
     name: str
     place: ArtifactLine
     elements: Elements[D]
-    timeout: int | None  # seconds, of elements that give none
+    timeout: int | None  # in seconds, for elements that give none
     may_expire: bool  # elements may have a timeout
     size: int | None
-    grows: bool = False  # rules put elements into it
+    grows: bool = False  # rules add elements
 
     def find(self, flow: Flow, value: Value) -> D | None:
-        """The data of a key; of a set True, where it is in it or a rule has put it there."""
+        """Return the data of a key. In a set it is True where the key is in it, or a rule has added it."""
         found = self.elements.find(value)
         if found is None and self.grows:
             entry = flow.recall(self.owner, value)
@@ -140,12 +143,12 @@ class NamedSet(Generic[D]):
 
     @property
     def owner(self) -> tuple[str, str, str]:
-        """What its elements are remembered by: family, table and name."""
+        """The key under which its elements are remembered: family, table and name."""
         return self.family, self.table, self.name
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What two declarations of one set have in common."""
+        """What two declarations of one set have to agree on."""
         return type(self), self.elements.types
 
 
@@ -165,7 +168,7 @@ class ValueMap(NamedSet[int]):
 
 
 def element_parts(place: ArtifactLine, element: object) -> object:
-    """An element's value: without its comment and counter. Errors: UnknownRule."""
+    """Return an element's value without its comment and counter. Errors: UnknownRule."""
     if isinstance(element, dict) and set(element) == {"elem"}:
         inner = element["elem"]
         if not isinstance(inner, dict) or "val" not in inner:
@@ -180,7 +183,7 @@ def element_parts(place: ArtifactLine, element: object) -> object:
 def add_all(
     place: ArtifactLine, elements: Elements[D], listed: object, data: Callable[[object], D], *, is_map: bool
 ) -> None:
-    """Add a JSON list of elements. ``data`` reads what a map has for each; of a set's it is given None."""
+    """Add a JSON list of elements. ``data`` reads the data of an element of a map; for a set it gets None."""
     if not isinstance(listed, list):
         raise LoadError(place, "elements are not a list")
     for element in listed:

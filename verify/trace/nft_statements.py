@@ -1,4 +1,4 @@
-"""Statements of nft rules: what they ask of a packet, and what they do to it (libnftables-json(5), "STATEMENTS")."""
+"""Statements of nft rules: what they compare, and what they do to a packet (libnftables-json(5), "STATEMENTS")."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.verify.trace.nft_types import Value
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict as nft writes it; None: on to the next rule."""
+    """A verdict in nft's form. None: the packet goes on to the next rule."""
 
     text: str
     verdict: Verdict
@@ -28,20 +28,23 @@ class Judgement:
 
 
 class Statement(ABC):
-    """What a rule does with a packet, after the statements before it let the packet through."""
+    """What a rule does with a packet that the statements before it let through."""
 
     __slots__ = ()
 
-    #: Where it may stand: the type and the hooks of base chains; empty: anywhere.
+    #: The type and the hooks of base chains where it is allowed; empty: everywhere.
     chain_type: str = ""
     hooks: tuple[str, ...] = ()
 
     @abstractmethod
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
-        """Do it; what it looked up goes to ``said``. A judgement ends the rule. Errors: NoMatch, UnknownRule."""
+        """Execute the statement; what it looked up goes to ``said``.
+
+        A judgement ends the rule. Errors: NoMatch, UnknownRule.
+        """
 
     def calls(self) -> Iterable[str]:
-        """The chains that it may lead to."""
+        """Return the chains that it may lead to."""
         return ()
 
     @abstractmethod
@@ -50,10 +53,10 @@ class Statement(ABC):
 
 @dataclass(frozen=True)
 class Match(Statement):
-    """The rule ends where the comparison does not hold."""
+    """A comparison. Where it does not hold, the rule ends."""
 
     left: Expression
-    operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in": one of these bits
+    operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in" (has one of these bits)
     right: Elements[bool] | NamedSet[bool] | int
     text: str  # of the right side
 
@@ -111,7 +114,7 @@ class FixedVerdict(Statement):
 
 
 class JudgementMap(NamedSet[Judgement]):
-    """A map to verdicts, which has a name."""
+    """A named map to verdicts."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class Dnat(Statement):
 
 
 def address_of(number: int, version: int) -> ir.Address:
-    """The address that a number is."""
+    """Return the address with that number."""
     from ipaddress import IPv4Address, IPv6Address
 
     return IPv4Address(number) if version == 4 else IPv6Address(number)
@@ -201,7 +204,7 @@ class Masquerade(Statement):
 
 @dataclass(frozen=True)
 class Snat(Statement):
-    """Rewrites the source to one of some addresses."""
+    """Rewrites the source to an address of a range."""
 
     first: ir.Address
     last: ir.Address
@@ -306,13 +309,13 @@ class NftRule:
     place: ArtifactLine
     where: str  # "ip custom services"
     statements: tuple[Statement, ...]
-    text: str = field(init=False)  # of all of it, with its place
+    text: str = field(init=False)  # the whole rule, with its place
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", f"{self.where}: {self}")
 
     def apply(self, flow: Flow) -> Verdict:
-        """Do its statements one after the other, until one gives a verdict or does not let the packet through."""
+        """Execute the statements one after the other, until one gives a verdict or does not let the packet through."""
         said: list[str] = []
         found: Judgement | None = None
         try:
@@ -326,11 +329,11 @@ class NftRule:
         return None if found is None else found.verdict
 
     def calls(self) -> Iterable[str]:
-        """The chains that it may lead to, each once."""
+        """Return the chains that it may lead to, each once."""
         return {chain: None for statement in self.statements for chain in statement.calls()}
 
     def check_place(self, bases: Iterable[tuple[str, str]]) -> None:
-        """Errors: LoadError, where a statement cannot stand in a base chain (type, hook) that leads here."""
+        """Check that all statements are allowed in the base chains (type, hook) that lead here. Errors: LoadError."""
         for statement in self.statements:
             for type, hook in bases:
                 if statement.chain_type not in ("", type) or (statement.hooks and hook not in statement.hooks):
@@ -341,9 +344,9 @@ class NftRule:
 
 
 def narrows_protocol(statements: Iterable[Statement]) -> bool:
-    """Whether a rule reads the transport protocol, as nft demands before a port is translated.
+    """Whether a rule matches the transport protocol, which nft demands before a port is translated.
 
-    A field of tcp does, and so does a key of a map; a field of ``th`` does not.
+    A field of tcp counts, and so does a key of a map; a field of ``th`` does not.
     """
     return any(
         field.text in _PROTOCOL_FIELDS or field.text.split()[0] in ("tcp", "udp", "sctp")
@@ -353,7 +356,7 @@ def narrows_protocol(statements: Iterable[Statement]) -> bool:
 
 
 def _fields(part: Statement | Expression | None) -> Iterator[Selector]:
-    """What a statement reads of the packet."""
+    """Yield the fields of the packet that a statement reads."""
     match part:
         case Selector():
             yield part

@@ -1,6 +1,6 @@
-"""A libnftables document as tables, and their base chains as the kernel calls them.
+"""Reads a libnftables document into tables, with their base chains as the kernel calls them.
 
-The ruleset is taken to be empty before, as on a node where only these artifacts are loaded.
+It assumes that the ruleset was empty before, as on a node where only these artifacts are loaded.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from svcc.verify.trace.nft_types import TYPES, Type
 NAME = 255  # characters
 _VERSIONS = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _POLICIES = {"accept": Final.ACCEPT, "drop": Final.DROP}
-#: Hooks that a type of base chain may have.
+#: The hooks that each type of base chain may have.
 _HOOKS = {
     "filter": ("prerouting", "input", "forward", "output", "postrouting"),
     "nat": ("prerouting", "input", "output", "postrouting"),
 }
-#: Priorities that come before connection tracking are refused for address translation.
+#: The kernel refuses address translation at priorities that come before connection tracking.
 _NAT_FIRST = -200
 
 
@@ -43,7 +43,7 @@ class Hooked:
 
 @dataclass(slots=True)
 class Table:
-    """A table, and what is declared in it."""
+    """A table with what is declared in it."""
 
     family: str
     name: str
@@ -53,23 +53,23 @@ class Table:
 
 
 class Ruleset:
-    """The tables; commands are obeyed one after the other."""
+    """The tables. Commands are executed one after the other."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self.tables: dict[tuple[str, str], Table] = {}
 
     def read(self, part: str, text: str) -> None:
-        """Load a document on top of what is there. Errors: TraceError."""
+        """Load a document on top of what is loaded. Errors: TraceError."""
         for command in commands(part, text):
             self.obey(command)
 
     def bases(self) -> list[Base]:
-        """The base chains. Errors: TraceError."""
+        """Return the base chains. Errors: TraceError."""
         return [base for table in self.tables.values() for base in _bases(table)]
 
     def obey(self, command: Command) -> None:
-        """Errors: TraceError."""
+        """Execute a command. Errors: TraceError."""
         act = _ACTS.get((command.verb, command.kind))
         if act is None:
             raise UnknownRule(command.place, f"`{command.verb} {command.kind}` is not known here")
@@ -81,21 +81,21 @@ class Ruleset:
     # ---- tables
 
     def add_table(self, fields: Fields) -> None:
-        """Obey ``add table``: one that is there stays as it is."""
+        """Execute ``add table``. A table that exists stays as it is."""
         family, name = self._family(fields), _name(fields)
         fields.take("comment", None)
         if (family, name) not in self.tables:
             self.tables[family, name] = Table(family, name, TableNames(family, self._host))
 
     def delete_table(self, fields: Fields) -> None:
-        """Obey ``delete table``. Errors: LoadError where it is not there."""
+        """Execute ``delete table``. Errors: LoadError, where it does not exist."""
         key = self._family(fields), _name(fields)
         if key not in self.tables:
             raise LoadError(fields.place, f"there is no table {' '.join(key)}")
         del self.tables[key]
 
     def destroy_table(self, fields: Fields) -> None:
-        """Obey ``destroy table``, which is no error where it is not there."""
+        """Execute ``destroy table``. It is no error where the table does not exist."""
         self.tables.pop((self._family(fields), _name(fields)), None)
 
     def _family(self, fields: Fields) -> str:
@@ -113,7 +113,7 @@ class Ruleset:
     # ---- chains and rules
 
     def add_chain(self, fields: Fields) -> None:
-        """Obey ``add chain``. Errors: LoadError where another one has the name."""
+        """Execute ``add chain``. Errors: LoadError, where a different chain has the name."""
         table, name = self._table(fields), _name(fields)
         fields.take("comment", None)
         hooked = _hooked(fields) if "type" in fields or "hook" in fields or "prio" in fields else None
@@ -128,17 +128,17 @@ class Ruleset:
             table.bases[name] = hooked
 
     def add_rule(self, fields: Fields) -> None:
-        """Obey ``add rule``: at the end of its chain."""
+        """Execute ``add rule``: it goes to the end of its chain."""
         rules, rule = self._rule(fields)
         rules.append(rule)
 
     def insert_rule(self, fields: Fields) -> None:
-        """Obey ``insert rule``: at the beginning of its chain."""
+        """Execute ``insert rule``: it goes to the beginning of its chain."""
         rules, rule = self._rule(fields)
         rules.insert(0, rule)
 
     def _rule(self, fields: Fields) -> tuple[list[Rule], NftRule]:
-        """The rules of the chain, and the rule for it."""
+        """Return the rules of the chain, and the new rule."""
         table, name = self._table(fields), fields.text("chain")
         if name not in table.chains:
             raise LoadError(fields.place, f"there is no chain {name}")
@@ -149,11 +149,11 @@ class Ruleset:
     # ---- sets and elements
 
     def add_set(self, fields: Fields) -> None:
-        """Obey ``add set``."""
+        """Execute ``add set``."""
         self._add_set(fields, is_map=False)
 
     def add_map(self, fields: Fields) -> None:
-        """Obey ``add map``."""
+        """Execute ``add map``."""
         self._add_set(fields, is_map=True)
 
     def _add_set(self, fields: Fields, *, is_map: bool) -> None:
@@ -185,7 +185,7 @@ class Ruleset:
         _add_elements(table, known, place, fields.take("elem", []))
 
     def add_element(self, fields: Fields) -> None:
-        """Obey ``add element``. Errors: LoadError where there is no such set."""
+        """Execute ``add element``. Errors: LoadError, where the set does not exist."""
         table, name = self._table(fields), fields.text("name")
         if name not in table.names.sets:
             raise LoadError(fields.place, f"there is no set {name}")
@@ -235,7 +235,9 @@ def _name(fields: Fields) -> str:
 
 
 def _hooked(fields: Fields) -> Hooked:
-    """Errors: LoadError, also where nft would make a chain that no hook calls (a priority that is no number)."""
+    """Return what makes a chain a base chain. Errors: LoadError, also where nft would make a chain that no hook calls
+    (a priority that is no number).
+    """
     type, hook = fields.text("type"), fields.text("hook")
     priority, policy = fields.number("prio"), fields.text("policy", "accept")
     if type not in _HOOKS:

@@ -25,11 +25,11 @@ _FAMILIES = {"ipv4": 2, "ipv6": 10}
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type of nft's, with how its values are written; each is a number of some bits."""
+    """A type of nft, with the form of its values. Each value is a number of some bits."""
 
     name: str
     bits: int
-    parse: Callable[[object], int]  # Errors: ValueError
+    parse: Callable[[object], int]  # Errors: ValueError.
     show: Callable[[int], str] = str
     flags: bool = False  # a set of bits
 

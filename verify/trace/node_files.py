@@ -1,4 +1,4 @@
-"""The files that prepare a node: ``ip -batch`` (ip-link(8), ip-address(8)), sysctl.d(5) and modules-load.d(5)."""
+"""Reads the files that prepare a node: ``ip -batch`` (ip-link(8), ip-address(8)), sysctl.d(5) and modules-load.d(5)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from svcc.verify.trace.lines import Reader, Words
 
 DEVICE_NAME = 15  # characters (IFNAMSIZ with its final zero)
 
-#: What may be loaded: the modules of the kernel's packet filters, sets and balancers, and the dummy device.
+#: Modules that artifacts may load: the kernel's packet filters, sets and balancers, and the dummy device.
 _MODULES = re.compile(
     r"dummy|br_netfilter|ip_set(_(hash|bitmap)_[a-z]+)?|ip_vs(_(rr|wrr|lc|wlc|lblc|lblcr|sh|dh|sed|nq|fo|ovf|mh|twos))?"
     r"|(nf|ip6?t|xt|ip6?table)_[a-zA-Z0-9_]+"
 )
 
-#: Settings, and the values that mean something.
+#: The settings, with the values that are valid.
 _SETTINGS = {
     "net.ipv4.ip_forward": ("0", "1"),
     "net.ipv6.conf.all.forwarding": ("0", "1"),
@@ -30,7 +30,7 @@ _SETTINGS = {
 
 
 def read_ip(part: str, text: str, host: Host) -> None:
-    """Devices and addresses that ``ip -batch`` makes. Errors: TraceError."""
+    """Read devices and addresses of ``ip -batch``. Errors: TraceError."""
     for words in Reader(part, text):
         verb = words.take(), words.take("a command")
         if verb == ("link", "add"):
@@ -43,7 +43,7 @@ def read_ip(part: str, text: str, host: Host) -> None:
             match words.take("what to set"):
                 case "up":
                     pass
-                case "alias":  # says whose the device is; packets do not see it
+                case "alias":  # it says whose the device is, and packets do not depend on it
                     words.take("the alias")
                 case other:
                     raise words.unknown(other)
@@ -79,7 +79,7 @@ def _add_address(words: Words, host: Host, verb: str) -> None:
     _check_device(words, host, name)
     if words.peek() == "nodad":
         words.take()
-    elif words.peek() == "scope":  # packets to it do not see that
+    elif words.peek() == "scope":  # packets do not depend on it
         words.take()
         if (scope := words.take("the scope")) != "host":
             raise words.unknown(scope)
@@ -91,7 +91,7 @@ def _add_address(words: Words, host: Host, verb: str) -> None:
 
 
 def read_sysctl(part: str, text: str, host: Host) -> None:
-    """Settings as ``sysctl -p`` makes them. Errors: TraceError."""
+    """Read settings of ``sysctl -p``. Errors: TraceError."""
     host.settings = host.settings or {}
     for words in Reader(part, text):
         name, found, value = words.text.partition("=")
@@ -102,7 +102,7 @@ def read_sysctl(part: str, text: str, host: Host) -> None:
 
 
 def read_modules(part: str, text: str) -> None:
-    """The names of modules, one per line; what they do is in the kernel. Errors: TraceError."""
+    """Read names of modules, one per line. What they do is part of the kernel here. Errors: TraceError."""
     for words in Reader(part, text):
         if not _MODULES.fullmatch(words.take().replace("-", "_")):
             raise words.unknown(words.text)

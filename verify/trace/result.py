@@ -1,4 +1,4 @@
-"""What becomes of a packet: every way that it may take, with its share, and the outcome of them all."""
+"""What happens to a packet: every way that it may take, with its share, and the outcome of all ways together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 
-#: More packets than this until the counters are back where they were: nobody reads that.
+#: The most packets until the counters are back where they started. Nobody reads more.
 _PERIOD = 100_000
 _HALF = Fraction(1, 2)
 
@@ -23,35 +23,35 @@ _HALF = Fraction(1, 2)
 class End:
     """Where a way ends."""
 
-    refusal: Refusal | None  # None: at an endpoint
+    refusal: Refusal | None  # None: it ends at an endpoint
     address: ir.Address | None = None
     port: int = 0
     masquerade: bool = False
-    most: int = 0  # connections, at which the endpoint gets no new ones; 0: there is no limit
+    most: int = 0  # the number of connections at which the endpoint gets no new ones; 0: there is no limit
     sources: tuple[ir.Address, ...] = ()  # see :attr:`svcc.verify.packet.EndpointShare.sources`
-    answer: str = ""  # of a rejection
+    answer: str = ""  # how a rejection is answered
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What becomes of a packet, as far as chance decides it in one way."""
+    """What happens to a packet where chance decides in one particular way."""
 
     share: Fraction  # of the connections that clients open
     steps: tuple[Step, ...]
     end: End
-    mark: int  # of the packet, at the end
-    ct_mark: int  # of its connection, likewise
-    destination: ir.Address  # of the packet, likewise: IPVS may send it to an endpoint as it is
-    draws: frozenset[tuple[Draw, ArtifactLine]]  # how chance decided, and which lines asked it
+    mark: int  # the packet's mark at the end
+    ct_mark: int  # its connection's mark at the end
+    destination: ir.Address  # the packet's destination at the end: IPVS may send it to an endpoint unchanged
+    draws: frozenset[tuple[Draw, ArtifactLine]]  # how chance decided, and for which lines
     memory: Memory  # what the node remembers afterwards
-    limits: frozenset[int]  # seconds for which something was remembered
-    recalled: frozenset[int]  # seconds for which what decided here is remembered
-    one_packet: bool  # the next packet of the client is a new one
+    limits: frozenset[int]  # for how many seconds something was remembered
+    recalled: frozenset[int]  # for how many seconds that is remembered which decided here
+    one_packet: bool  # the client's next packet chooses anew
 
 
 @dataclass(frozen=True)
 class Trace:
-    """All that may become of one packet."""
+    """All that may happen to one packet."""
 
     packet: Packet
     ways: tuple[Way, ...]  # shares sum to 1
@@ -59,7 +59,7 @@ class Trace:
 
     @cached_property
     def affinity(self) -> int | None:
-        """Seconds for which a client keeps its endpoint. Errors: TraceError."""
+        """The seconds for which a client keeps its endpoint, or None. Errors: TraceError."""
         return self._run.affinity(self.ways) if self._run.binding is None else None
 
     @property
@@ -72,7 +72,7 @@ class Trace:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The outcome; None where some connections are refused and others are not. Errors: TraceError."""
+        """The outcome. None where some connections are refused and others are not. Errors: TraceError."""
         ends = self.ends
         if len(ends) == 1:
             (end,) = ends
@@ -102,11 +102,11 @@ def trace(
     ct_mark: int = 0,
     segment: Segment | None = None,
 ) -> Trace:
-    """Every way of a packet through a node.
+    """Return every way of a packet through a node.
 
     ``memory`` is what earlier packets left (a way's ``memory``); without it the client is new. ``binding`` says that
-    the packet belongs to a connection that exists, ``segment`` that connection tracking calls it
-    INVALID. ``mark`` is the packet's mark when it enters, ``ct_mark`` its connection's.
+    the packet belongs to a connection that exists, ``segment`` that connection tracking calls it INVALID. ``mark`` is
+    the packet's mark when it enters, ``ct_mark`` its connection's.
 
     Errors: TraceError.
     """
@@ -124,7 +124,7 @@ class _Run:
     segment: Segment | None
 
     def ways(self, memory: Memory) -> Iterator[Way]:
-        """All ways; where rules count packets, those of one full period of their counters."""
+        """Yield all ways. Where rules count packets, these are the ways of one full period of their counters."""
         rounds: list[list[Way]] = []
         seen: dict[tuple[tuple[ArtifactLine, int], ...], int] = {}
         state: tuple[tuple[ArtifactLine, int], ...] = tuple(sorted(memory.counters.items()))
@@ -132,7 +132,7 @@ class _Run:
             seen[state] = len(rounds)
             ways = [way for _, way in explore(partial(self._way, memory))]
             if len(ways) == 1 and ways[0].memory.counters == memory.counters:
-                yield ways[0]  # nothing was drawn or counted: most packets are of this kind
+                yield ways[0]  # no draws and no counters, as for most packets
                 return
             rounds.append(ways)
             counters = ways[0].memory.counters
@@ -170,13 +170,13 @@ class _Run:
     # ---- affinity
 
     def affinity(self, ways: Sequence[Way]) -> int | None:
-        """The longest time for which what is remembered leads every client back to its endpoint."""
+        """Return the longest time for which remembered entries lead every client back to its endpoint."""
         served = [way for way in ways if way.end.refusal is None]
         limits = sorted({limit for way in served for limit in way.limits}, reverse=True)
         return next((t for t in limits if all(self._keeps(way, t) for way in served)), None)
 
     def _keeps(self, way: Way, seconds: int) -> bool:
-        """Whether the client of a way comes back to its endpoint for so long after each connection, and no longer."""
+        """Whether the client of a way returns to its endpoint for this long after each connection, and no longer."""
         memory = way.memory
         for _ in range(2):
             memory = _later(memory, seconds - _HALF)
@@ -200,7 +200,7 @@ def _later(memory: Memory, seconds: Fraction) -> Memory:
 
 
 def _merged(rounds: Sequence[Sequence[Way]]) -> Iterator[Way]:
-    """The ways of several packets as those of any one of them; what they have in common is said once."""
+    """Yield the ways of several packets as the ways of any one of them. Common ways are combined."""
     merged: dict[tuple[tuple[Step, ...], End], Way] = {}
     for way in (way for ways in rounds for way in ways):
         known = merged.get((way.steps, way.end))

@@ -1,4 +1,4 @@
-"""A trace as text for people and as JSON for machines."""
+"""Prints a trace as text for people, and as JSON for machines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REFUSALS = {
     Refusal.DROP: "dropped",
     Refusal.UNTOUCHED: "untouched: goes on as if there were no rules",
 }
-#: Fractions with a larger denominator are printed in per cent.
+#: A fraction with a larger denominator is printed in per cent.
 _READABLE = 1000
 
 
 def as_text(trace: Trace) -> str:
-    """The packet, each step once with the place in the artifacts, and the outcome."""
+    """Return the packet, each step once with its place in the artifacts, and the outcome."""
     packet = trace.packet
     lines = [f"{packet.source} -> {_socket(packet)}, {_FROM[packet.vantage]}", ""]
     lines += _tree([(way, way.steps) for way in trace.ways], Fraction(1), "")
@@ -39,7 +39,7 @@ _PLACE = 14
 
 
 def _tree(ways: Sequence[tuple[Way, tuple[Step, ...]]], total: Fraction, indent: str) -> Iterator[str]:
-    """The steps that ways have in common, then those of each; ``total`` is the share of them all."""
+    """Yield the steps that all ways have in common, then those of each; ``total`` is the share of all ways together."""
     while len({steps[:1] for _, steps in ways}) == 1 and ways[0][1]:
         yield indent + _step(ways[0][1][0])
         ways = [(way, steps[1:]) for way, steps in ways]
@@ -67,7 +67,7 @@ def _share(share: Fraction) -> str:
 
 
 def _ordered(trace: Trace) -> list[tuple[End, Fraction]]:
-    """Where the packet may end, by address and port."""
+    """Return where the packet may end, sorted by address and port."""
 
     def order(item: tuple[End, Fraction]) -> tuple[bool, int, int, bool]:
         end = item[0]
@@ -95,7 +95,7 @@ def _host(address: ir.Address) -> str:
 
 
 def as_json(trace: Trace) -> str:
-    """One object: ``packet``, ``ends`` with their shares as exact fractions, ``affinity`` in seconds, ``ways``.
+    """Return one object: ``packet``, ``ends`` with their shares as exact fractions, ``affinity`` in seconds, ``ways``.
 
     The packet's ``port`` is 0 where its protocol has none.
     """

@@ -1,4 +1,4 @@
-"""Numbers, ports, addresses and networks as the tools' files write them."""
+"""Reads numbers, ports, addresses and networks as the tools' files write them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from svcc.compiler import ir
 from svcc.verify.trace.flow import NUMBERS
 
-#: Protocol numbers by the names that the tools know (/etc/protocols).
+#: Protocol numbers, by the names that the tools know (/etc/protocols).
 PROTOCOLS = {
     "icmp": 1,
     "ipv6-icmp": 58,
@@ -21,12 +21,12 @@ PROTOCOLS = {
 
 
 def number(text: str) -> int:
-    """Decimal or 0x…. Errors: ValueError."""
+    """Return a decimal number, or one with 0x. Errors: ValueError."""
     return int(text, 16 if text[:2].lower() == "0x" else 10)
 
 
 def port_range(text: str, separator: str) -> tuple[int, int]:
-    """``80``, ``5000:5099``. Errors: ValueError."""
+    """Return first and last port of ``80`` or ``5000:5099``. Errors: ValueError."""
     first, found, last = text.partition(separator)
     ports = (int(first), int(last if found else first))
     if not 0 <= ports[0] <= ports[1] <= 65535:
@@ -35,23 +35,26 @@ def port_range(text: str, separator: str) -> tuple[int, int]:
 
 
 def protocol(text: str) -> int:
-    """A protocol's number, from its name or itself. Errors: ValueError."""
+    """Return a protocol's number, from its name or the number itself. Errors: ValueError."""
     known = PROTOCOLS.get(text.lower())
     return int(text) if known is None else known
 
 
 def address(text: str) -> ir.Address:
-    """Errors: ValueError."""
+    """Return an address. Errors: ValueError."""
     return ip_address(text)
 
 
 def network(text: str) -> ir.Network:
-    """An address, or ADDRESS/LENGTH, or ADDRESS/NETMASK; host bits are cut, as the tools do. Errors: ValueError."""
+    """Return the network of an address, ADDRESS/LENGTH or ADDRESS/NETMASK. Host bits are cleared, as the tools do.
+
+    Errors: ValueError.
+    """
     return ip_network(text, strict=False)
 
 
 def socket(text: str) -> tuple[ir.Address, int]:
-    """``10.0.0.1:80``, ``[fd00::1]:80``. Errors: ValueError."""
+    """Return address and port of ``10.0.0.1:80`` or ``[fd00::1]:80``. Errors: ValueError."""
     host, found, port = text.rpartition(":")
     if not found:
         raise ValueError(f"{text} has no port")

@@ -1,4 +1,4 @@
-"""Which matches there are, their options, and how they become conditions."""
+"""The matches that exist, their options, and the conditions that they become."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from svcc.verify.trace.xt_matches import (
 )
 from svcc.verify.trace.xt_options import Extension, Given, set_named
 
-#: Limits of the modules and of what the tools pass on to them.
+#: Limits of the modules, and of what the tools pass on to them.
 COMMENT = 255
 _CLUSTER_NODES = 32
 _RECENT_NAME = 199
@@ -46,7 +46,7 @@ _TYPES = {"--dst-type": 1, "--src-type": 1}
 
 
 def extensions(host: Host) -> Mapping[str, Extension[Match]]:
-    """The matches by name."""
+    """Return the matches by name."""
     return {**_EXTENSIONS, "addrtype": Extension(_TYPES, lambda g: _address_type(g, host), frozenset(_TYPES))}
 
 

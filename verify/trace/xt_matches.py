@@ -1,4 +1,4 @@
-"""The matches of xtables rules (iptables-extensions(8)), each as the kernel's module decides it."""
+"""The matches of xtables rules (iptables-extensions(8)), each decided as the kernel's module decides it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Match(ABC):
 
     @abstractmethod
     def holds(self, flow: Flow) -> bool:
-        """Whether a packet fits. Errors: UnknownRule where a trace cannot know it."""
+        """Whether a packet matches. Errors: UnknownRule, where a trace cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Always(Match):
-    """A comment."""
+    """``-m comment``: it always matches."""
 
     def holds(self, flow: Flow) -> bool:
         return True
@@ -35,7 +35,7 @@ class Always(Match):
 
 @dataclass(frozen=True, slots=True)
 class Not(Match):
-    """``!``: what the inner match does not let through."""
+    """``!``: matches what the inner match does not."""
 
     inner: Match
 
@@ -45,7 +45,7 @@ class Not(Match):
 
 @dataclass(frozen=True, slots=True)
 class Address(Match):
-    """``-s`` and ``-d``."""
+    """``-s`` and ``-d``: the packet's source or destination."""
 
     place: ArtifactLine
     network: ir.Network
@@ -67,7 +67,7 @@ class Protocol(Match):
 
 @dataclass(frozen=True, slots=True)
 class Device(Match):
-    """``-i`` and ``-o``: a device by its name, or by the beginning of it (``eth+``)."""
+    """``-i`` and ``-o``: a device, by its name or by the beginning of its name (``eth+``)."""
 
     place: ArtifactLine
     name: str
@@ -86,7 +86,7 @@ class Device(Match):
 
 @dataclass(frozen=True, slots=True)
 class Ports(Match):
-    """Destination ports of the protocol that the rule names."""
+    """Destination ports, of the protocol that the rule names."""
 
     ranges: tuple[tuple[int, int], ...]
 
@@ -96,7 +96,7 @@ class Ports(Match):
 
 @dataclass(frozen=True, slots=True)
 class All(Match):
-    """Several matches, as one option may mean."""
+    """Several matches, which one option may stand for."""
 
     inner: tuple[Match, ...]
 
@@ -106,7 +106,7 @@ class All(Match):
 
 @dataclass(frozen=True, slots=True)
 class FromPorts(Match):
-    """Source ports. A client's is known for a segment alone, of which it is said."""
+    """Source ports. A client's is known only for a segment that says it."""
 
     place: ArtifactLine
     ports: tuple[int, int]
@@ -119,7 +119,7 @@ class FromPorts(Match):
 
 @dataclass(frozen=True, slots=True)
 class TcpFlags(Match):
-    """Of the flags that are looked at, just these are set. What opens a connection has SYN alone."""
+    """Exactly these of the examined flags are set. A packet that opens a connection has only SYN."""
 
     looked_at: frozenset[str]
     set_ones: frozenset[str]
@@ -131,7 +131,7 @@ class TcpFlags(Match):
 
 @dataclass(frozen=True, slots=True)
 class ByIpvs(Match):
-    """IPVS has sent the packet on (``skb->ipvs_property``)."""
+    """IPVS has forwarded the packet (``skb->ipvs_property``)."""
 
     def holds(self, flow: Flow) -> bool:
         return flow.by_ipvs is not None
@@ -139,7 +139,7 @@ class ByIpvs(Match):
 
 @dataclass(frozen=True, slots=True)
 class CtState(Match):
-    """``--ctstate``, ``--state``. SNAT and DNAT are about translations that changed something (xt_conntrack.c)."""
+    """``--ctstate``, ``--state``. SNAT and DNAT match only translations that changed something (xt_conntrack.c)."""
 
     states: frozenset[str]
 
@@ -169,7 +169,7 @@ class CtOriginal(Match):
 
 @dataclass(frozen=True, slots=True)
 class AddressType(Match):
-    """``-m addrtype``: LOCAL and others, by the host's addresses."""
+    """``-m addrtype``: LOCAL and other types, by the host's addresses."""
 
     place: ArtifactLine
     host: Host
@@ -193,7 +193,7 @@ class Mark(Match):
 
 @dataclass(frozen=True, slots=True)
 class CtMark(Match):
-    """``connmark``: nothing where there is no connection (xt_connmark.c)."""
+    """``-m connmark``: the connection's mark. It does not match where there is no connection (xt_connmark.c)."""
 
     value: int
     mask: int
@@ -216,7 +216,7 @@ class InSet(Match):
 
 @dataclass(frozen=True, slots=True)
 class Random(Match):
-    """A fresh number of 31 bits is below a bound (xt_statistic.c)."""
+    """A new number of 31 bits is below a bound (xt_statistic.c)."""
 
     place: ArtifactLine
     share: Fraction
@@ -228,11 +228,11 @@ class Random(Match):
 
 @dataclass(frozen=True, slots=True)
 class Nth(Match):
-    """Every so many packets that come here, one (xt_statistic.c)."""
+    """One in so many packets that reach the rule (xt_statistic.c)."""
 
     place: ArtifactLine
     every: int
-    first: int  # the packet that matches first, from 0
+    first: int  # which packet matches first, counted from 0
 
     def holds(self, flow: Flow) -> bool:
         flow.draws.add((Draw.TURN, self.place))
@@ -245,11 +245,11 @@ class Nth(Match):
 
 @dataclass(frozen=True, slots=True)
 class Cluster(Match):
-    """The client's hash is in one of these of ``total`` buckets (xt_cluster.c)."""
+    """The client's hash is in one of some buckets out of ``total`` (xt_cluster.c)."""
 
     place: ArtifactLine
     total: int
-    buckets: int  # a bit each
+    buckets: int  # one bit for each bucket
     seed: int
 
     def holds(self, flow: Flow) -> bool:
@@ -302,7 +302,7 @@ class Bytecode(Match):
 
 
 def _bytes(flow: Flow, place: ArtifactLine) -> Sequence[int | None]:
-    """The packet from its network header to the destination port, as far as it is known (RFC 791, RFC 8200)."""
+    """Return the packet from its network header to the destination port, as far as it is known (RFC 791, RFC 8200)."""
     source, destination = flow.sender(place).packed, flow.destination.packed
     if flow.version == 4:
         header: list[int | None] = [0x45, *[None] * 8, flow.protocol, None, None, *source, *destination]
@@ -312,7 +312,7 @@ def _bytes(flow: Flow, place: ArtifactLine) -> Sequence[int | None]:
 
 
 def parse_bytecode(text: str, place: ArtifactLine) -> tuple[bpf.Instruction, ...]:
-    """``6,32 0 0 12,…``: how many instructions, then each. Errors: LoadError, UnknownRule."""
+    """Return the instructions of ``6,32 0 0 12,…``: their number, then each of them. Errors: LoadError, UnknownRule."""
     count, *steps = text.split(",")
     try:
         program = [tuple(map(int, step.split())) for step in steps]
@@ -328,6 +328,6 @@ def parse_bytecode(text: str, place: ArtifactLine) -> tuple[bpf.Instruction, ...
 
 
 def mark(text: str) -> tuple[int, int]:
-    """VALUE or VALUE/MASK. Errors: ValueError."""
+    """Return value and mask of VALUE or VALUE/MASK. Errors: ValueError."""
     value, found, mask = text.partition("/")
     return values.number(value), values.number(mask) if found else 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Options of a rule's matches and of its target, collected by the extension that they belong to."""
+"""Collects the options of a rule's matches and of its target, by the extension that they belong to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rule stands in."""
+    """What surrounds a rule, as far as extensions need it."""
 
     version: int
     sets: Mapping[str, IpSet]
@@ -23,7 +23,7 @@ class Setting:
 
 @dataclass(slots=True)
 class Header:
-    """What a rule says with the options that need no extension, as far as extensions ask for it."""
+    """What a rule says with the options that need no extension, as far as extensions need to know it."""
 
     protocol: int | None = None
     negated: bool = False
@@ -31,7 +31,7 @@ class Header:
 
 @dataclass(slots=True)
 class Given:
-    """The options that one use of an extension was given: (negated, values) by name."""
+    """The options given to one use of an extension: (negated, values) by name."""
 
     name: str
     place: ArtifactLine
@@ -47,7 +47,7 @@ class Given:
         return option in self.options and self.options[option][0]
 
     def text(self, option: str, default: str | None = None) -> str:
-        """The option's value. Errors: LoadError, where there is neither an option nor a default."""
+        """Return the option's value. Errors: LoadError, where there is neither an option nor a default."""
         if option in self.options:
             return self.options[option][1][0]
         if default is None:
@@ -55,7 +55,10 @@ class Given:
         return default
 
     def value(self, option: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        """The option's value, parsed. Errors: LoadError where it cannot be, or is missing without a default."""
+        """Return the option's parsed value.
+
+        Errors: LoadError, where it cannot be parsed, or is missing without a default.
+        """
         text = self.text(option, default)
         try:
             return parse(text)
@@ -65,7 +68,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Extension(Generic[T]):
-    """A match or a target: its options with how many words follow each, and what it is made into."""
+    """A match or a target: its options, with the number of words that follow each, and the function that makes it."""
 
     arity: Mapping[str, int]
     build: Callable[[Given], T]
@@ -73,13 +76,13 @@ class Extension(Generic[T]):
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def option(self, word: str) -> str | None:
-        """The option's own name, or None where it is none of these."""
+        """Return the option's own name. Return None where it is no option of this extension."""
         name = self.aliases.get(word, word)
         return name if name in self.arity else None
 
 
 def take(extension: Extension[T], given: Given, words: Words, name: str, negated: bool) -> None:
-    """Take an option's values. A value may be negated too (``--mark ! 1``), as it was in old days: that is refused."""
+    """Take an option's values. In old syntax a value could be negated too (``--mark ! 1``): that is refused."""
     if name in given.options:
         raise words.refused(f"{name} is given twice")
     if negated and name not in extension.negatable:
@@ -91,7 +94,7 @@ def take(extension: Extension[T], given: Given, words: Words, name: str, negated
 
 
 def set_named(given: Given, option: str) -> tuple[IpSet, tuple[str, ...]]:
-    """The set that an option names, and the fields of a packet that are asked for in it. Errors: LoadError."""
+    """Return the set that an option names, and the packet's fields to look up in it. Errors: LoadError."""
     name, sides = given.options.get(option, (False, ("", "")))[1]
     if not name:
         raise LoadError(given.place, f"set needs {option}")

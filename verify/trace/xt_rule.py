@@ -1,4 +1,4 @@
-"""One rule of an xtables table, from its words."""
+"""Reads one rule of an xtables table from its words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class XtRule:
         return self.target.apply(flow)
 
     def calls(self) -> Iterable[str]:
-        """The chains that it may lead to."""
+        """Return the chains that it may lead to."""
         return self.target.calls()
 
 
@@ -50,7 +50,7 @@ class Builder:
         self._matches = extensions(host)
 
     def rule(self, words: Words, table: str, chain: str) -> XtRule:
-        """The words behind the chain's name. Errors: TraceError."""
+        """Read a rule from the words behind the chain's name. Errors: TraceError."""
         draft = _Draft(words, self._setting, self._matches)
         while words:
             draft.option()
@@ -68,7 +68,7 @@ class Builder:
 
 @dataclass(slots=True)
 class _Draft:
-    """A rule while its words are read."""
+    """A rule whose words are being read."""
 
     words: Words
     setting: Setting
@@ -121,7 +121,10 @@ class _Draft:
             self.aim = To(Call(name, back=jump))
 
     def _give(self, word: str, negated: bool) -> bool:
-        """Give an option to the extension that knows it: the target, or the last such match."""
+        """Give an option to the extension that knows it: the target, or the last match that has it.
+
+        Return whether there was one.
+        """
         if self.aimed is not None and (name := self.aimed[0].option(word)) is not None:
             take(*self.aimed, self.words, name, negated)
             return True
@@ -149,7 +152,7 @@ def _inner(match: Match) -> Match:
 
 
 def _kind(match: Match) -> bool:
-    """Which of two header options of the same class it is."""
+    """Return which of two header options with one class a match is."""
     return match.source if isinstance(match, Address) else isinstance(match, Device) and match.going_out
 
 
@@ -179,9 +182,9 @@ _HEADER: Mapping[str, Callable[[_Draft], Match]] = {
     **dict.fromkeys(("-o", "--out-interface"), _device(going_out=True)),
     **dict.fromkeys(("-p", "--protocol", "--proto"), _protocol),
 }
-#: Matches that -p loads by itself, where an option of theirs comes.
+#: The matches that -p loads by itself, where one of their options follows.
 _IMPLIED = {6: "tcp", 17: "udp", 132: "sctp"}
-#: Targets that there are, and that are not followed here: no chain can have such a name.
+#: Targets that exist, but that the tracer does not follow. No chain can have such a name.
 _OTHER_TARGETS = frozenset(
     {"LOG", "SNAT", "REDIRECT", "NETMAP", "CT", "NOTRACK", "CONNMARK", "SET", "TPROXY", "NFLOG", "NFQUEUE", "QUEUE"}
 )

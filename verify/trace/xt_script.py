@@ -1,6 +1,6 @@
-"""Tables, chains and rules as ``iptables-restore --noflush`` reads them (iptables-restore(8), iptables(8)).
+"""Reads tables, chains and rules as ``iptables-restore --noflush`` does (iptables-restore(8), iptables(8)).
 
-The tables are taken to be empty before, as on a node where only these artifacts are loaded.
+It assumes that the tables were empty before, as on a node where only these artifacts are loaded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Table:
     policies: dict[str, Final] = field(default_factory=dict)
 
     def built_in(self) -> Iterator[Chain]:
-        """The chains that the kernel calls, which are there without being declared."""
+        """Yield the chains that the kernel calls, which exist without being declared."""
         return (self.chains[name] for name in _BUILT_IN[self.name])
 
 
@@ -56,7 +56,7 @@ class Xtables:
         self._tables: dict[str, Table] = {}
 
     def read(self, part: str, text: str) -> None:
-        """Load a part on top of what is there. Errors: TraceError."""
+        """Load a part on top of what is loaded. Errors: TraceError."""
         table: Table | None = None
         words: Words | None = None
         declared: set[str] = set()
@@ -78,7 +78,7 @@ class Xtables:
             raise words.refused("the last table has no COMMIT: it is not loaded")
 
     def bases(self) -> list[Base]:
-        """The built-in chains that have rules."""
+        """Return the built-in chains that have rules."""
         return [base for table in self._tables.values() for base in _bases(table, self._version)]
 
     def _open(self, words: Words) -> Table:
@@ -92,7 +92,9 @@ class Xtables:
 
 
 def _declare(words: Words, table: Table, declared: set[str]) -> None:
-    """``:CHAIN POLICY [PACKETS:BYTES]``: a new chain, or one that loses its rules (a built-in one keeps them)."""
+    """Read ``:CHAIN POLICY [PACKETS:BYTES]``: it makes a new chain, or empties one that exists (but not a built-in
+    one).
+    """
     name, policy = words.take()[1:], words.take("a policy")
     words.take("the counters")
     words.done()
@@ -126,7 +128,7 @@ def _command(words: Words, table: Table, builder: Builder) -> None:
             raise words.refused("there are not so many rules")
     rule = builder.rule(words, table.name, name)
     for other in rule.calls():
-        if other not in table.chains:  # not even where it is declared further down
+        if other not in table.chains:  # not even a chain that is declared further down
             raise words.refused(f"there is no chain {other}")
     rules.insert(index, rule)
 

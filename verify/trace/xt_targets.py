@@ -1,4 +1,4 @@
-"""The targets of xtables rules: what is done to a packet (iptables-extensions(8))."""
+"""The targets of xtables rules: what they do to a packet (iptables-extensions(8))."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REJECTIONS = {
 
 
 class Target(ABC):
-    """What a rule does. ``tables`` and ``hooks`` say where it may stand; empty: anywhere."""
+    """What a rule does. ``tables`` and ``hooks`` are those where it is allowed; empty: everywhere."""
 
     __slots__ = ()
     tables: tuple[str, ...] = ()
@@ -40,16 +40,19 @@ class Target(ABC):
 
     @abstractmethod
     def apply(self, flow: Flow) -> Verdict:
-        """Do it to a packet that the rule's matches let through. Returns None where it goes on to the next rule."""
+        """Do it to a packet that the rule's matches let through.
+
+        Return None where the packet goes on to the next rule.
+        """
 
     def calls(self) -> Iterable[str]:
-        """The chains that it may lead to."""
+        """Return the chains that it may lead to."""
         return ()
 
 
 @dataclass(frozen=True)
 class Nothing(Target):
-    """No target: the rule only looks."""
+    """A rule without a target, which changes nothing."""
 
     def apply(self, flow: Flow) -> Verdict:
         return None
@@ -57,7 +60,7 @@ class Nothing(Target):
 
 @dataclass(frozen=True)
 class End(Target):
-    """ACCEPT and RETURN."""
+    """ACCEPT and RETURN: they end the chain."""
 
     verdict: Final
 
@@ -67,14 +70,14 @@ class End(Target):
 
 @dataclass(frozen=True)
 class Drop(End):
-    """The tools refuse it in nat, which "is not intended for filtering" (iptables-restore(8))."""
+    """DROP. The tools refuse it in nat, which "is not intended for filtering" (iptables-restore(8))."""
 
     tables = ("raw", "mangle", "filter")
 
 
 @dataclass(frozen=True)
 class To(Target):
-    """Another chain."""
+    """Leads to another chain."""
 
     call: Call
 
@@ -100,7 +103,7 @@ class Reject(Target):
 
 @dataclass(frozen=True)
 class SetMark(Target):
-    """Clear the bits of ``mask``, then flip those of ``value`` (xt_mark.c)."""
+    """MARK: clears the bits of ``mask``, then flips those of ``value`` (xt_mark.c)."""
 
     value: int
     mask: int
@@ -112,7 +115,7 @@ class SetMark(Target):
 
 @dataclass(frozen=True)
 class SetCtMark(Target):
-    """The same with the connection's mark, where there is a connection (xt_connmark.c)."""
+    """CONNMARK: the same with the connection's mark, where there is a connection (xt_connmark.c)."""
 
     value: int
     mask: int
@@ -125,7 +128,7 @@ class SetCtMark(Target):
 
 @dataclass(frozen=True)
 class MarkFromSet(Target):
-    """The mark that a set has for the packet (set_target_v3 in xt_set.c)."""
+    """SET --map-mark: sets the mark that a set has for the packet (set_target_v3 in xt_set.c)."""
 
     place: ArtifactLine
     ipset: IpSet
@@ -154,7 +157,7 @@ class Masquerade(Target):
 
 @dataclass(frozen=True)
 class Snat(Target):
-    """Another source, out of a range of addresses."""
+    """SNAT: rewrites the source to an address of a range."""
 
     first: ir.Address
     last: ir.Address
@@ -168,7 +171,10 @@ class Snat(Target):
 
 @dataclass(frozen=True)
 class Dnat(Target):
-    """Another destination. Of several ports, the one that ``base`` and the packet's own lead to (nf_nat_core.c)."""
+    """DNAT: rewrites the destination.
+
+    Of several ports, it takes the one that ``base`` and the packet's own port lead to (nf_nat_core.c).
+    """
 
     place: ArtifactLine
     address: ir.Address
@@ -187,7 +193,7 @@ class Dnat(Target):
         first, last = self.ports
         if self.base is not None:
             return first + (port - self.base) % 65_536 % (last - first + 1)
-        if first == last or first <= port <= last:  # one that is among them stays
+        if first == last or first <= port <= last:  # a port that is in the range stays
             return first if first == last else port
         raise UnknownRule(self.place, f"which of the ports {first}-{last} a packet to port {port} gets is not decided")
 
@@ -262,7 +268,9 @@ def _snat(given: Given) -> Target:
 
 
 def _destination(text: str) -> tuple[ir.Address, tuple[int, int] | None, int | None]:
-    """``ADDRESS``, ``ADDRESS:PORT``, ``ADDRESS:PORT-PORT``, ``ADDRESS:PORT-PORT/BASE``. Errors: ValueError."""
+    """Return address, ports and base of ``ADDRESS``, ``ADDRESS:PORT``, ``ADDRESS:PORT-PORT`` or
+    ``ADDRESS:PORT-PORT/BASE``. Errors: ValueError.
+    """
     bracketed = text.startswith("[")
     if bracketed:
         host, _, rest = text[1:].partition("]")
