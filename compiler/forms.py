@@ -144,7 +144,7 @@ def _words(part: object) -> Iterator[Word]:
 
 
 def _maker(part: object, numbers: Mapping[int, int]) -> _Maker:
-    """Return a function that builds a part of the syntax from other words. ``numbers``: the place of each word, by id."""
+    """Return a function that builds a part of the syntax from other words. ``numbers``: the place of each word."""
     if isinstance(part, Word):
         return itemgetter(numbers[id(part)])
     if part is None:
