@@ -39,13 +39,13 @@ class Expression(ABC):
     def value(self, flow: Flow) -> Value:
         """Errors: NoMatch, UnknownRule."""
 
-    def drawn(self, flow: Flow, cuts: set[int]) -> Value:
+    def drawn(self, flow: Flow, cuts: Callable[[], set[int]]) -> Value:
         """The value, where only the numbers in ``cuts`` part what it leads to."""
         return self.value(flow)
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
         """Whether the value passes a test that only the numbers in ``cuts`` part."""
-        return test(self.drawn(flow, cuts))
+        return test(self.value(flow))
 
     @abstractmethod
     def __str__(self) -> str:
@@ -160,10 +160,10 @@ class Drawn(Expression):
     def value(self, flow: Flow) -> Value:
         if self.modulus > _DRAWN:
             raise UnknownRule(self.place, f"{self.text} with more than {_DRAWN} numbers is only followed into a map")
-        return self.drawn(flow, set(range(self.offset, self.offset + self.modulus)))
+        return self.drawn(flow, lambda: set(range(self.offset, self.offset + self.modulus)))
 
-    def drawn(self, flow: Flow, cuts: set[int]) -> Value:
-        bounds = self._bounds(cuts)
+    def drawn(self, flow: Flow, cuts: Callable[[], set[int]]) -> Value:
+        bounds = self._bounds(cuts())
         flow.draws.add((self.how, self.place))
         key = None
         if self.hashed is not None:
@@ -171,13 +171,13 @@ class Drawn(Expression):
         segment = flow.chance.segment([Fraction(bound, self.modulus) for bound in bounds], key)
         return bounds[segment] + self.offset
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
         """A fresh number passes or does not, wherever it is: a cascade of such tests has a way for each test, not for
         each part of the numbers between them. A hash is one number for all tests, so it matters where that is."""
         if self.hashed is not None:
             return test(self.drawn(flow, cuts))
         flow.draws.add((self.how, self.place))
-        count = sum(end - begin for begin, end in pairwise(self._bounds(cuts)) if test(begin + self.offset))
+        count = sum(end - begin for begin, end in pairwise(self._bounds(cuts())) if test(begin + self.offset))
         return flow.chance.happens(Fraction(count, self.modulus))
 
     def _bounds(self, cuts: set[int]) -> list[int]:
@@ -206,7 +206,7 @@ class Lookup(Expression):
         if isinstance(self.elements, NamedSet):
             found = self.elements.find(flow, self.key.value(flow))
         else:
-            found = self.elements.find(self.key.drawn(flow, self.elements.cuts()))
+            found = self.elements.find(self.key.drawn(flow, self.elements.cuts))
         if found is None:
             raise NoMatch
         return found
