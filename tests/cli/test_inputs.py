@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -183,23 +184,25 @@ _TOO_LONG = "{} has more than 1000000 lines and statements: that is no program"
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("lists.json", "[" + "[]," * 1_000_001 + "[]]", _NO_PROGRAM),
-        ("zeros.json", '{"services": [' + "0," * 1_000_001 + "0]}", _NO_PROGRAM),
-        ("deep.json", "[" * 4_000_000, _NO_PROGRAM),
-        ("string.json", '{"' + "a" * 50_000_000 + '": 1}', "the document: 'svcc' is a required property"),
-        ("line.dsl", "a" * 10_000_000, _NO_STATEMENT),
-        ("quotes.dsl", '"' * 10_000_000, _NO_STATEMENT),
-        ("comment.dsl", "# " + "a" * 40_000_000, _NO_STATEMENT),
-        ("last-line.dsl", ("#" * 499_999 + "\n") * 80 + "#" * 500_001, _NO_STATEMENT),
-        ("blank.dsl", "\n" * 40_000_000, _TOO_LONG.format("blank.dsl")),
-        ("semicolons.dsl", (";" * 400_000 + "\n") * 100, _TOO_LONG.format("semicolons.dsl")),
-        ("words.dsl", "a b c d e\n" * 4_000_000, _TOO_LONG.format("words.dsl")),
+        ("lists.json", lambda: "[" + "[]," * 1_000_001 + "[]]", _NO_PROGRAM),
+        ("zeros.json", lambda: '{"services": [' + "0," * 1_000_001 + "0]}", _NO_PROGRAM),
+        ("deep.json", lambda: "[" * 4_000_000, _NO_PROGRAM),
+        ("string.json", lambda: '{"' + "a" * 50_000_000 + '": 1}', "the document: 'svcc' is a required property"),
+        ("line.dsl", lambda: "a" * 10_000_000, _NO_STATEMENT),
+        ("quotes.dsl", lambda: '"' * 10_000_000, _NO_STATEMENT),
+        ("comment.dsl", lambda: "# " + "a" * 40_000_000, _NO_STATEMENT),
+        ("last-line.dsl", lambda: ("#" * 499_999 + "\n") * 80 + "#" * 500_001, _NO_STATEMENT),
+        ("blank.dsl", lambda: "\n" * 40_000_000, _TOO_LONG.format("blank.dsl")),
+        ("semicolons.dsl", lambda: (";" * 400_000 + "\n") * 100, _TOO_LONG.format("semicolons.dsl")),
+        ("words.dsl", lambda: "a b c d e\n" * 4_000_000, _TOO_LONG.format("words.dsl")),
     ],
     ids=lambda value: value if str(value).endswith((".dsl", ".json")) else "",
 )
-def test_what_would_take_minutes_or_gigabytes_is_refused_at_once(name: str, text: str, message: str) -> None:
-    Path(name).write_text(text)
-    del text
+def test_what_would_take_minutes_or_gigabytes_is_refused_at_once(
+    name: str, text: Callable[[], str], message: str
+) -> None:
+    """``text`` makes it: what is collected stays to the end of the run, in every process that has tests."""
+    Path(name).write_text(text())
     with at_most(ONE_INPUT):
         found = said(name)
     assert found[0][1].startswith(message)
@@ -208,15 +211,15 @@ def test_what_would_take_minutes_or_gigabytes_is_refused_at_once(name: str, text
 @pytest.mark.parametrize(
     "text",
     [
-        "# nothing, at some length, and nothing more than that\n" * 700_000,
-        "\n" * 999_000,
-        (" " * 499_999 + "\n") * 80,
-        "let a = [\n" + "\n" * 900_000 + "10.0.0.1," + "\n" * 90_000 + "]",
+        lambda: "# nothing, at some length, and nothing more than that\n" * 700_000,
+        lambda: "\n" * 999_000,
+        lambda: (" " * 499_999 + "\n") * 80,
+        lambda: "let a = [\n" + "\n" * 900_000 + "10.0.0.1," + "\n" * 90_000 + "]",
     ],
     ids=["comments", "lines", "blanks", "a list"],
 )
-def test_what_says_nothing_takes_no_memory(text: str) -> None:
-    Path("a.dsl").write_text(f"{text}\n{FINE}")
+def test_what_says_nothing_takes_no_memory(text: Callable[[], str]) -> None:
+    Path("a.dsl").write_text(f"{text()}\n{FINE}")
     with at_most(ONE_INPUT):
         assert load("a.dsl").program is not None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,24 +11,29 @@ from hypothesis import strategies as st
 from lark import Token
 
 from support.dsl_printer import program_text, spellings
+from support.files import texts_of_the_language
 from support.laid_out import comments, formatted_text, is_text_of_the_language, laid_out
 from support.strategies import programs
-from support.tools.project import ROOT
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.grammar import parser
 
-TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl")) if ".venv" not in path.parts]
-SOUND = [text for text in TEXTS if is_text_of_the_language(text)]
-_TOKENS = parser(every_token=True)
+_tokens = cache(partial(parser, every_token=True))
 _ALL = settings(suppress_health_check=list(HealthCheck))
+
+
+@cache
+def sound() -> list[str]:
+    """The texts of the repository that are of the language."""
+    texts = (path.read_text(encoding="utf-8") for path in texts_of_the_language())
+    return [text for text in texts if is_text_of_the_language(text)]
 
 
 def places(text: str) -> list[int]:
     """Where each token of a text begins and ends."""
     text = text if text.endswith("\n") else f"{text}\n"
     found = {0}
-    for token in _TOKENS.parse(text).scan_values(lambda value: isinstance(value, Token)):
+    for token in _tokens().parse(text).scan_values(lambda value: isinstance(value, Token)):
         found |= {token.start_pos or 0, token.end_pos or 0}
     return sorted(found)
 
@@ -36,7 +42,7 @@ def places(text: str) -> list[int]:
 def texts(draw: st.DrawFn) -> str:
     """Texts of the language: our own, and drawn programs in any spelling."""
     if draw(st.booleans()):
-        return draw(st.sampled_from(SOUND))
+        return draw(st.sampled_from(sound()))
     return draw(st.sampled_from(sorted(draw(spellings(draw(programs(max_services=2)))).values())))
 
 

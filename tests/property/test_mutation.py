@@ -8,12 +8,13 @@ spread; with ``SVCC_MUTANTS=all`` in the environment all are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -71,7 +72,7 @@ def bundle_of(case: Case, path: Path) -> Bundle:
     return Bundle(case.target.name, case.node.name if case.node else None, tuple(lined))
 
 
-def mutated(bundle: Bundle) -> Iterator[tuple[Mutant, Bundle]]:
+def mutated(bundle: Bundle) -> Iterator[Made]:
     for index, artifact in enumerate(bundle.artifacts):
         for mutant in mutants(artifact.part.name, artifact.text):
             changed = Artifact(artifact.part, mutant.text)
@@ -81,12 +82,13 @@ def mutated(bundle: Bundle) -> Iterator[tuple[Mutant, Bundle]]:
 
 #: More shares of the work than workers: some take longer.
 _SHARES = 16
+#: A mutant, and the bundle that it makes.
+Made: TypeAlias = tuple[Mutant, Bundle]
 
 
-def _survivors(judge: Judge, bundle: Bundle, share: int, step: int) -> list[int]:
-    """The positions of the survivors among one share of the mutants, of which one in ``step`` is tried."""
-    tried = islice(enumerate(mutated(bundle)), share * step, None, _SHARES * step)
-    return [index for index, (mutant, other) in tried if not judge.catches(mutant, other)]
+def _survivors(judge: Judge, made: Sequence[Made], share: int) -> list[int]:
+    """The positions of the survivors among one share of the mutants."""
+    return [index for index in range(share, len(made), _SHARES) if not judge.catches(*made[index])]
 
 
 _AT_WORK: list[Callable[[int], list[int]]] = []
@@ -103,13 +105,13 @@ def tried(target: Target, path: Path) -> Tried:
     bundle = bundle_of(case, path)
     judge = Judge(case, bundle)
     assert judge.complaints == []
-    all_mutants = [mutant for mutant, _ in mutated(bundle)]
-    step = 1 if ALL else -(-len(all_mutants) // ENOUGH)
-    _AT_WORK.append(lambda share: _survivors(judge, bundle, share, step))
-    with get_context("fork").Pool(os.cpu_count()) as pool:  # the workers have the judge from here
+    step = 1 if ALL else -(-sum(1 for _ in mutated(bundle)) // ENOUGH)
+    made = list(islice(mutated(bundle), 0, None, step))
+    _AT_WORK.append(partial(_survivors, judge, made))
+    with get_context("fork").Pool(os.cpu_count()) as pool:  # the workers have the judge and the mutants from here
         found = {index for share in pool.map(_work, range(_SHARES), chunksize=1) for index in share}
     _AT_WORK.pop()
-    return Tried(len(all_mutants[::step]), tuple(mutant for index, mutant in enumerate(all_mutants) if index in found))
+    return Tried(len(made), tuple(mutant for index, (mutant, _) in enumerate(made) if index in found))
 
 
 class Summary:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from ipaddress import ip_network
+from typing import TypeAlias
 
 from support.dsl_printer import program_text
 from support.packets import packets
@@ -31,6 +32,10 @@ _DRAWS = {
 #: How IPVS sends connections on, by the service's ``forward``.
 _METHODS = {ir.Forward.MASQUERADE: "masq", ir.Forward.DIRECT: "direct", ir.Forward.TUNNEL: "tunnel"}
 _ANSWERS = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+
+
+#: A service, and one of its ports.
+Served: TypeAlias = tuple[ir.Service, ir.Port]
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Case:
             found = self._expected[packet] = outcome(self.program, self.node, packet)
         return found
 
-    def port(self, packet: Packet) -> tuple[ir.Service, ir.Port] | None:
+    def port(self, packet: Packet) -> Served | None:
         """The service that a packet is for, and the port."""
         at_node = packet.destination in self.own
         for service in self.program.services:
@@ -104,18 +109,19 @@ class Case:
         expected = self.expected(packet)
         if not same(packet, traced.outcome, expected):
             return self.story("another outcome", traced)
+        found = self.port(packet)
+        marks = self._marks_left(packet, found)
         for way in traced.ways:
             ended = way.end.refusal in (Refusal.REJECT, Refusal.DROP) or way.end.address in self.own
-            if way.end.refusal is None and way.destination != self._carried(packet, way.end.address):
+            if way.end.refusal is None and way.destination != _carried(packet, way.end.address, found):
                 return self.story("sent to another address", traced)
-            if not ended and way.mark not in self._marks_left(packet):
+            if not ended and way.mark not in marks:
                 return self.story("the packet leaves with another mark", traced)
             if not ended and way.ct_mark != self.foreign_mark:
                 return self.story("its connection has another mark", traced)
         if expected is Refusal.REJECT and any(way.end.answer not in self._answers(packet) for way in traced.ways):
             return self.story("answered in another way", traced)
         if isinstance(expected, Forwarded) and len(expected.choices) > 1:
-            found = self.port(packet)
             how = _DRAWS.get((found and found[0].scheduler) or self.target.default_scheduler, Draw.OTHER)
             if found and found[0].scheduler_by is ir.HashBy.ADDRESS_PORT:
                 how = Draw.CONNECTION
@@ -123,24 +129,21 @@ class Case:
                 return self.story(f"not chosen by {how}", traced)
         return None
 
-    def _carried(self, packet: Packet, endpoint: ir.Address | None) -> ir.Address | None:
-        """The destination that a packet has on its way to an endpoint."""
-        found = self.port(packet)
-        kept = found is not None and found[0].forward is not ir.Forward.MASQUERADE
-        return packet.destination if kept else endpoint
-
     def goes_by_mark(self, packet: Packet) -> bool:
         """Whether IPVS knows a packet by its mark."""
-        found = self.port(packet)
+        return self.by_ipvs and self._is_marked(packet, self.port(packet))
+
+    def _is_marked(self, packet: Packet, found: Served | None) -> bool:
+        """Whether IPVS is told of a packet by a mark. ``found``: its service and port."""
         untouched = self.expected(packet) is Refusal.UNTOUCHED  # at a node port's number, and no address of node ports
         marked = found is not None and (by_mark(found[0]) or is_large(found[1].ports))
-        return self.by_ipvs and marked and not untouched
+        return marked and not untouched
 
-    def _marks_left(self, packet: Packet) -> set[int]:
+    def _marks_left(self, packet: Packet, found: Served | None) -> set[int]:
         """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
         inside another packet, the trace does not see the rule that takes it off."""
-        found, cluster = self.port(packet), self.program.cluster
-        if found is None or not self.goes_by_mark(packet):
+        cluster = self.program.cluster
+        if found is None or not self.by_ipvs or not self._is_marked(packet, found):
             return {self.foreign_mark}
         service, port = found
         if service.forward is not ir.Forward.TUNNEL:
@@ -183,7 +186,7 @@ class Case:
             traced = trace(kernel, packet, binding=binding)
             (way,) = traced.ways
             end = (way.end.address or packet.destination, way.end.port or packet.port)
-            wrong = binding.by_ipvs and way.destination != self._carried(packet, binding.address)
+            wrong = binding.by_ipvs and way.destination != _carried(packet, binding.address, self.port(packet))
             if way.end.refusal not in (None, Refusal.UNTOUCHED) or end != (binding.address, binding.port) or wrong:
                 return self.story(f"a connection that exists, {binding},", traced)
         return None
@@ -300,6 +303,12 @@ def misfaring(target: Target, program: ir.Program) -> list[str]:
     case = Case(target, program, program.nodes[0])
     kernel = case.load(case.render())
     return [found for packet in packets(program, case.node) if (found := case.fares(kernel, packet)) is not None]
+
+
+def _carried(packet: Packet, endpoint: ir.Address | None, found: Served | None) -> ir.Address | None:
+    """The destination that a packet has on its way to an endpoint. ``found``: its service and port."""
+    kept = found is not None and found[0].forward is not ir.Forward.MASQUERADE
+    return packet.destination if kept else endpoint
 
 
 def has_vip_device(target: Target) -> bool:

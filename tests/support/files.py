@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
 from support.tools.project import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
@@ -21,3 +25,15 @@ ERRORS = ROOT / "tests" / "golden" / "errors"
 REVIEWS = ROOT / "tests" / "golden" / "reviews"
 #: Answers of servers of a Kubernetes API, and the news that a client has of them.
 RECORDINGS = sorted((ROOT / "tests" / "kubernetes" / "recordings").glob("*.json"))
+
+
+@cache
+def texts_of_the_language() -> tuple[Path, ...]:
+    """Every file of the language's that the repository has; not those of the caches and environments in it."""
+    return tuple(sorted(_texts()))
+
+
+def _texts() -> Iterator[Path]:
+    for path in ROOT.iterdir():
+        if path.is_dir() and not path.name.startswith(".") and path.name not in ("build", "dist"):
+            yield from path.glob("**/*.dsl")

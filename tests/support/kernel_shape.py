@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
 from svcc.compiler import ir
 from svcc.verify.trace import ArtifactLine, Kernel, bpf
 from svcc.verify.trace.chains import Chain, Rule, Verdict
 from svcc.verify.trace.flow import Flow
+from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
-from svcc.verify.trace.ipvs import Ipvs
+from svcc.verify.trace.ipvs import Ipvs, VirtualService
 from svcc.verify.trace.kernel import Base
 from svcc.verify.trace.nft_sets import NamedSet
 from svcc.verify.trace.nft_statements import Counter, FixedVerdict, Match, NftRule
@@ -62,8 +63,22 @@ def shape(kernel: Kernel) -> Shape:
     balancer = kernel.balancer
     services: dict[Hashable, Hashable] = {}
     if isinstance(balancer, Ipvs):
-        services |= {key: _shape(service, known) for key, service in balancer.services.items()}
-    return Shape(_shape(kernel.host, known), bases, chains, services)
+        services |= {key: _service_shape(service, known) for key, service in balancer.services.items()}
+    return Shape(_host_shape(kernel.host, known), bases, chains, services)
+
+
+def _host_shape(host: Host, known: _Known) -> Hashable:
+    """Of its settings, what comes of them."""
+    decided = host.forwards(4), host.forwards(6), host.setting("net.ipv4.vs.conntrack") in (None, "0")
+    return decided, _shape((host.own, host.networks), known), frozenset(host.addresses)
+
+
+def _service_shape(service: VirtualService, known: _Known) -> Hashable:
+    """Of its scheduler and the weights, the shares that come of them, and who has none."""
+    shares = tuple((service.servers.index(server), share) for server, share in service.shares())
+    servers = tuple(_shape(replace(server, weight=int(server.weight > 0)), known) for server in service.servers)
+    kept = service.persistence, service.prefix, service.one_packet
+    return service.draw, shares, servers, kept
 
 
 def chains_of(kernel: Kernel) -> dict[ChainName, Chain]:
@@ -138,12 +153,13 @@ _JUMP, _MISCELLANEOUS, _RETURN_K = 5, 7, 6
 
 
 def _seen(value: Any) -> Iterator[Any]:
-    """Yield the fields that packets can tell; functions are made from the other fields."""
+    """Yield the fields that packets can tell. Functions and private fields are made from the other fields."""
     unseen = _UNSEEN.get(type(value), frozenset())
     for field in fields(value):
-        inner = getattr(value, field.name)
-        if field.name != "place" and field.name not in unseen and not callable(inner):
-            yield inner
+        if field.name != "place" and field.name[0] != "_" and field.name not in unseen:
+            inner = getattr(value, field.name)
+            if not callable(inner):
+                yield inner
 
 
 # ---- which packets can tell two nodes apart

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
 
+from support.files import texts_of_the_language
 from support.tools.project import ROOT
 from svcc.compiler.syntax import AddressLines
 from svcc.grammar import made_parser, parser
 from svcc.grammar.lexer import ADDRESS_LINES
 
-TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
-STRICT = made_parser(strict=True)
-QUICK = parser()
-IN_PIECES = parser(skip=lambda _lexer, _text, at: at)
+PATHS = texts_of_the_language()
 
 #: Pieces of text, so that each can follow each.
 PIECES = [
@@ -38,6 +38,10 @@ LINES = [
 BLOCKS = ["endpoints web {", "endpoints web {\n", "service web { endpoints {", "service web { endpoints pool { # a\n"]
 
 _Told = tuple[str, str, int]
+#: Lark's own parser, which finds conflicts in the grammar.
+_strict = cache(partial(made_parser, strict=True))
+_quick = cache(parser)
+_in_pieces = cache(partial(parser, skip=lambda _lexer, _text, at: at))
 
 
 def _read(parser: Lark, text: str) -> tuple[list[_Told], object]:
@@ -69,25 +73,29 @@ def _lines(piece: Token) -> Iterator[_Told]:
         yield "_END", piece[at + len(word) : following].strip(" \t"), begin + following
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_files_are_read_as_lark_reads_them(text: str) -> None:
-    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
+def _assert_read_alike(text: str) -> None:
+    assert _read(_quick(), text) == _read(_in_pieces(), text) == _read(_strict(), text)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_are_read_as_lark_reads_them(path: Path) -> None:
+    _assert_read_alike(path.read_text(encoding="utf-8"))
 
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_is_read_as_lark_reads_it(text: str) -> None:
-    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
+    _assert_read_alike(text)
 
 
 @given(st.lists(st.sampled_from(LINES), min_size=1).map("".join), st.sampled_from(BLOCKS))
 def test_lines_of_endpoints_are_read_as_lark_reads_them(lines: str, block: str) -> None:
     text = f"{block}{lines}}}\n"
-    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
+    _assert_read_alike(text)
 
 
 def test_addresses_alone_are_taken_in_one_piece() -> None:
     text = "service a { endpoints {\n 10.0.0.1 # one\n\n# two\n[fd00::1]:80; 10.0.0.2:80\n 10.0.0.3 weight 2\n } }\n"
-    kinds = [token.type for token in IN_PIECES.parse_interactive(text).iter_parse()]
+    kinds = [token.type for token in _in_pieces().parse_interactive(text).iter_parse()]
     assert kinds.count(ADDRESS_LINES) == 1
     assert kinds.count("ADDRESS") == 1
 

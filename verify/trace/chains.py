@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -73,25 +73,29 @@ def walk(chains: Mapping[str, Chain], start: Chain, flow: Flow, policy: Final) -
 
 def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None:
     """Return the verdict, or None where the packet reaches the end of the chain."""
-    chain, index = start, 0
-    stack: list[tuple[Chain, int]] = []
+    rules = iter(start.rules)
+    stack: list[Iterator[Rule]] = []
     while True:
-        if index == len(chain.rules):
-            verdict: Verdict = Final.RETURN
-        else:
-            rule = chain.rules[index]
-            index += 1
-            verdict = rule.apply(flow)
+        verdict = _first_verdict(rules, flow)
         if verdict is Final.RETURN:
             if not stack:
                 return None
-            chain, index = stack.pop()
+            rules = stack.pop()
         elif isinstance(verdict, Call):
             if verdict.back:
-                stack.append((chain, index))
-            chain, index = chains[verdict.chain], 0
-        elif verdict is not None:
+                stack.append(rules)
+            rules = iter(chains[verdict.chain].rules)
+        else:
             return verdict
+
+
+def _first_verdict(rules: Iterator[Rule], flow: Flow) -> Final | Call:
+    """What the next rule says that says anything. At a chain's end a packet returns."""
+    for rule in rules:
+        verdict = rule.apply(flow)
+        if verdict is not None:
+            return verdict
+    return Final.RETURN
 
 
 def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str, set[str]]:

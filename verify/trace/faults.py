@@ -9,11 +9,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ArtifactLine:
+class ArtifactLine(NamedTuple):
     """A line of an artifact."""
 
     part: str

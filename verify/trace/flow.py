@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import StrEnum
 from fractions import Fraction
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.verify.packet import Packet, Portless, Refusal
@@ -33,15 +34,14 @@ class Hook(StrEnum):
     POSTROUTING = "postrouting"
 
 
-class Manip(Enum):
+class Manip(StrEnum):
     """The two translations of a connection. The first packet decides each of them."""
 
     SOURCE = "source"
     DESTINATION = "destination"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Something that happened to the packet."""
 
     hook: str  # a hook, or "routing"

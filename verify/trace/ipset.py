@@ -87,7 +87,15 @@ class IpSet:
             return None
         if self._protocols is not None and flow.protocol not in self._protocols:
             return None
-        return [_field(flow, kind, side, place) for kind, side in zip(self.kinds, sides, strict=False)]
+        found: list[int] = []
+        for kind, side in zip(self.kinds, sides, strict=False):
+            if kind in ("ip", "net"):
+                found.append(int(flow.sender(place) if side == "src" else flow.destination))
+            elif side == "src":
+                raise UnknownRule(place, "asks for the client's port, which a trace does not have")
+            else:
+                found.append(flow.port if kind == "bare port" else flow.protocol << 16 | flow.port)
+        return found
 
     def _holds_network(self, fields: list[int], position: int) -> bool:
         """Whether the set holds an address. The longest prefix decides, and it may be marked "nomatch"."""
@@ -108,14 +116,6 @@ class IpSet:
                 if isinstance(atom, tuple):
                     self.lengths[atom[1]] = self.lengths.get(atom[1], 0) + 1
         self.elements[element] = match
-
-
-def _field(flow: Flow, kind: str, side: str, place: ArtifactLine) -> int:
-    if kind in ("ip", "net"):
-        return int(flow.sender(place) if side == "src" else flow.destination)
-    if side == "src":
-        raise UnknownRule(place, "asks for the client's port, which a trace does not have")
-    return flow.port if kind == "bare port" else flow.protocol << 16 | flow.port
 
 
 # ---- reading

@@ -66,9 +66,26 @@ class VirtualService:
     flags: frozenset[str]
     one_packet: bool = False
     servers: list[RealServer] = field(default_factory=list)
+    _shares: list[tuple[RealServer, Fraction]] | None = None
+
+    @property
+    def draw(self) -> Draw:
+        """How it chooses."""
+        by_port = f"{self.scheduler}-port" in self.flags
+        return Draw.CONNECTION if by_port else _DRAWS.get(self.scheduler, Draw.OTHER)
+
+    def add(self, server: RealServer) -> None:
+        """Give it another server."""
+        self.servers.append(server)
+        self._shares = None
 
     def shares(self) -> list[tuple[RealServer, Fraction]]:
         """Return the share of each server. A server of weight 0 refuses its share."""
+        if self._shares is None:
+            self._shares = self._shared()
+        return self._shares
+
+    def _shared(self) -> list[tuple[RealServer, Fraction]]:
         if not self.servers:
             return []
         if self.scheduler in _EVEN:
@@ -147,9 +164,7 @@ class Ipvs:
                 flow.remember(owner, client, service.persistence, kept)
                 return kept
         shares = service.shares()
-        by_port = f"{service.scheduler}-port" in service.flags
-        how = Draw.CONNECTION if by_port else _DRAWS.get(service.scheduler, Draw.OTHER)
-        flow.draws.add((how, service.place))
+        flow.draws.add((service.draw, service.place))
         chosen = shares[flow.chance.pick([share for _, share in shares])][0] if shares else None
         if chosen is None or chosen.weight == 0:
             flow.note("no real server takes the connection", service.place)
@@ -235,7 +250,7 @@ class Ipvs:
             port = key[2]  # without address translation the port cannot change
         if any((server.address, server.port) == (address, port) for server in service.servers):
             raise words.refused("the real server is there already")
-        service.servers.append(RealServer(words.place, address, port, weight, method, most))
+        service.add(RealServer(words.place, address, port, weight, method, most))
 
 
 def read(part: str, text: str, ipvs: Ipvs) -> None:

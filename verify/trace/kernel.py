@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from operator import itemgetter
 from typing import Protocol, TypeAlias
 
@@ -75,6 +74,7 @@ class Kernel:
     bases: list[Base] = field(default_factory=list)
     balancer: VirtualServers | None = None
     _stages: dict[tuple[Hook, int], list[Stage]] = field(default_factory=dict)
+    _routes: dict[ir.Address, tuple[str, str]] = field(default_factory=dict)  # the device, and how it is said
 
     def walk(self, flow: Flow) -> Refusal | None:
         """Send the packet all the way. Return None where it is delivered or sent on, else how it was refused."""
@@ -128,11 +128,15 @@ class Kernel:
         """Find the device by which the packet leaves. A packet that IPVS forwards goes to the real server."""
         before = flow.going_out
         to = flow.by_ipvs or flow.destination
-        flow.going_out = self.host.route(to)
+        route = self._routes.get(to)
+        if route is None:
+            device = self.host.route(to)
+            route = self._routes[to] = device, _routed(to, device)
+        flow.going_out, said = route
         if again and flow.going_out == before:
             return
         flow.hook = "routing"
-        flow.note(_routed(to, flow.going_out))
+        flow.note(said)
 
     # ---- the stages of a hook
 
@@ -171,7 +175,6 @@ class Kernel:
         return self.host.route(flow.by_ipvs or flow.destination) != LOOPBACK
 
 
-@lru_cache(maxsize=4096)
 def _routed(to: ir.Address, device: str) -> str:
     where = {LOOPBACK: "is an address of the node", SOME_DEVICE: "goes out"}
     return f"{to} {where.get(device, device)}"

@@ -39,13 +39,13 @@ class Expression(ABC):
     def value(self, flow: Flow) -> Value:
         """Return the value for a packet. Errors: NoMatch, UnknownRule."""
 
-    def drawn(self, flow: Flow, cuts: set[int]) -> Value:
+    def drawn(self, flow: Flow, cuts: Callable[[], set[int]]) -> Value:
         """Return the value, where only the numbers in ``cuts`` separate different results."""
         return self.value(flow)
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
         """Whether the value passes a test whose result only changes at the numbers in ``cuts``."""
-        return test(self.drawn(flow, cuts))
+        return test(self.value(flow))
 
     @abstractmethod
     def __str__(self) -> str:
@@ -160,10 +160,10 @@ class Drawn(Expression):
     def value(self, flow: Flow) -> Value:
         if self.modulus > _DRAWN:
             raise UnknownRule(self.place, f"{self.text} with more than {_DRAWN} numbers is only followed into a map")
-        return self.drawn(flow, set(range(self.offset, self.offset + self.modulus)))
+        return self.drawn(flow, lambda: set(range(self.offset, self.offset + self.modulus)))
 
-    def drawn(self, flow: Flow, cuts: set[int]) -> Value:
-        bounds = self._bounds(cuts)
+    def drawn(self, flow: Flow, cuts: Callable[[], set[int]]) -> Value:
+        bounds = self._bounds(cuts())
         flow.draws.add((self.how, self.place))
         key = None
         if self.hashed is not None:
@@ -171,14 +171,14 @@ class Drawn(Expression):
         segment = flow.chance.segment([Fraction(bound, self.modulus) for bound in bounds], key)
         return bounds[segment] + self.offset
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
         """Whether the number passes a test. A new number only needs a share for "passes", so a cascade of such tests
         has one way for each test. A hash is the same number for all tests, so it matters where it is between the cuts.
         """
         if self.hashed is not None:
             return test(self.drawn(flow, cuts))
         flow.draws.add((self.how, self.place))
-        count = sum(end - begin for begin, end in pairwise(self._bounds(cuts)) if test(begin + self.offset))
+        count = sum(end - begin for begin, end in pairwise(self._bounds(cuts())) if test(begin + self.offset))
         return flow.chance.happens(Fraction(count, self.modulus))
 
     def _bounds(self, cuts: set[int]) -> list[int]:
@@ -207,7 +207,7 @@ class Lookup(Expression):
         if isinstance(self.elements, NamedSet):
             found = self.elements.find(flow, self.key.value(flow))
         else:
-            found = self.elements.find(self.key.drawn(flow, self.elements.cuts()))
+            found = self.elements.find(self.key.drawn(flow, self.elements.cuts))
         if found is None:
             raise NoMatch
         return found

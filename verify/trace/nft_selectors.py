@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from svcc.compiler import ir
 from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Flow
@@ -31,7 +33,7 @@ def payload(place: ArtifactLine, protocol: str, name: str) -> Expression:
     text = f"{protocol} {name}"
     if (protocol, name) in _ADDRESSES:
         version, source = _ADDRESSES[protocol, name]
-        return Selector(text, IPV4 if version == 4 else IPV6, lambda flow: _address(flow, place, version, source))
+        return Selector(text, IPV4 if version == 4 else IPV6, _address(place, version, source))
     if (protocol, name) in (("ip", "protocol"), ("ip6", "nexthdr")):
         version = 4 if protocol == "ip" else 6
         return Selector(text, PROTOCOL, lambda flow: _of_version(flow, version, flow.protocol))
@@ -67,9 +69,14 @@ def _of_version(flow: Flow, version: int, value: int) -> int:
     return value
 
 
-def _address(flow: Flow, place: ArtifactLine, version: int, source: bool) -> int:
-    address: ir.Address = flow.sender(place) if source else flow.destination
-    return _of_version(flow, version, int(address))
+def _address(place: ArtifactLine, version: int, source: bool) -> Callable[[Flow], int]:
+    def read(flow: Flow) -> int:
+        address: ir.Address = flow.sender(place) if source else flow.destination
+        if flow.version != version:
+            raise NoMatch
+        return int(address)
+
+    return read
 
 
 def _of_protocol(flow: Flow, protocol: int, value: int) -> int:

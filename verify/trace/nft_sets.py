@@ -32,10 +32,14 @@ class Elements(Generic[D]):
         found = self.exact.get(value)
         if found is not None:
             return found
-        parts = value if isinstance(value, tuple) else (value,)
-        for ranges, data in self.ranges:
-            if all(first <= part <= last for part, (first, last) in zip(parts, ranges, strict=True)):
-                return data
+        if self.ranges:
+            parts = value if isinstance(value, tuple) else (value,)
+            for ranges, data in self.ranges:
+                for part, (first, last) in zip(parts, ranges, strict=True):
+                    if not first <= part <= last:
+                        break
+                else:
+                    return data
         return self.rest
 
     def add(self, place: ArtifactLine, key: object, data: D) -> None:

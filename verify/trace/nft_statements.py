@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -59,21 +60,39 @@ class Match(Statement):
     operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in" (has one of these bits)
     right: Elements[bool] | NamedSet[bool] | int
     text: str  # of the right side
+    test: Callable[[Value], bool] | None = field(init=False, repr=False, compare=False)  # None: in a set with a name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "test", self._test())
+
+    def _test(self) -> Callable[[Value], bool] | None:
+        right = self.right
+        if isinstance(right, NamedSet):
+            return None
+        if isinstance(right, Elements):
+            if self.operator == "==":
+                return lambda value: right.find(value) is not None
+            return lambda value: right.find(value) is None
+        compare = COMPARISONS[self.operator]
+        return lambda value: isinstance(value, int) and compare(value, right)
 
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
-        if isinstance(self.right, NamedSet):
-            holds = self.right.find(flow, self.left.value(flow)) is not None
-        elif isinstance(self.right, Elements):
-            elements = self.right
-            holds = self.left.passes(flow, lambda value: elements.find(value) is not None, elements.cuts())
+        if self.test is not None:
+            holds = self.left.passes(flow, self.test, self._cuts)
         else:
-            compare, right = COMPARISONS[self.operator], self.right
-            if not self.left.passes(flow, lambda value: compare(_number(value), right), {right, right + 1}):
-                raise NoMatch
-            return None
-        if holds != (self.operator == "=="):
+            assert isinstance(self.right, NamedSet)
+            found = self.right.find(flow, self.left.value(flow))
+            holds = (found is not None) == (self.operator == "==")
+        if not holds:
             raise NoMatch
         return None
+
+    def _cuts(self) -> set[int]:
+        """The numbers that part what passes."""
+        if isinstance(self.right, Elements):
+            return self.right.cuts()
+        assert isinstance(self.right, int)
+        return {self.right, self.right + 1}
 
     def __str__(self) -> str:
         implied = self.operator == "in" or (self.operator == "==" and not isinstance(self.left, Binary))
@@ -81,18 +100,13 @@ class Match(Statement):
         return f"{self.left} {operator}{self.text}"
 
 
-def _number(value: Value) -> int:
-    assert isinstance(value, int)
-    return value
-
-
 COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
     "in": lambda a, b: bool(a & b),
 }
 
@@ -130,7 +144,7 @@ class VerdictMap(Statement):
             value = self.key.value(flow)
             found = self.map.find(flow, value)
         else:
-            value = self.key.drawn(flow, self.map.cuts())
+            value = self.key.drawn(flow, self.map.cuts)
             found = self.map.find(value)
         if found is None:
             raise NoMatch
@@ -325,7 +339,7 @@ class NftRule:
                     break
         except NoMatch:
             return None
-        flow.note(" -> ".join([self.text, *said]), self.place)
+        flow.note(" -> ".join([self.text, *said]) if said else self.text, self.place)
         return None if found is None else found.verdict
 
     def calls(self) -> Iterable[str]:

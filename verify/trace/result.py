@@ -73,6 +73,8 @@ class Trace:
     @property
     def outcome(self) -> Outcome | None:
         """The outcome. None where some connections are refused and others are not. Errors: TraceError."""
+        if len(self.ways) == 1 and (refusal := self.ways[0].end.refusal) is not None:
+            return refusal  # most packets are of this kind
         ends = self.ends
         if len(ends) == 1:
             (end,) = ends
@@ -201,11 +203,8 @@ def _later(memory: Memory, seconds: Fraction) -> Memory:
 
 def _merged(rounds: Sequence[Sequence[Way]]) -> Iterator[Way]:
     """Yield the ways of several packets as the ways of any one of them. Common ways are combined."""
-    merged: dict[tuple[tuple[Step, ...], End], Way] = {}
+    merged: dict[tuple[tuple[Step, ...], End], list[Way]] = {}
     for way in (way for ways in rounds for way in ways):
-        known = merged.get((way.steps, way.end))
-        share = way.share / len(rounds)
-        merged[way.steps, way.end] = (
-            replace(way, share=share) if known is None else replace(known, share=known.share + share)
-        )
-    yield from merged.values()
+        merged.setdefault((way.steps, way.end), []).append(way)
+    for alike in merged.values():
+        yield replace(alike[0], share=sum((way.share for way in alike), Fraction(0)) / len(rounds))

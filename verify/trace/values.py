@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from svcc.compiler import ir
@@ -18,6 +19,10 @@ PROTOCOLS = {
     "dccp": 33,
     **{protocol.value: number for protocol, number in NUMBERS.items()},
 }
+
+
+#: Of addresses and networks, which artifacts name again and again.
+_KNOWN = 16_384
 
 
 def number(text: str) -> int:
@@ -40,11 +45,13 @@ def protocol(text: str) -> int:
     return int(text) if known is None else known
 
 
+@lru_cache(_KNOWN)
 def address(text: str) -> ir.Address:
     """Return an address. Errors: ValueError."""
     return ip_address(text)
 
 
+@lru_cache(_KNOWN)
 def network(text: str) -> ir.Network:
     """Return the network of an address, ADDRESS/LENGTH or ADDRESS/NETMASK. Host bits are cleared, as the tools do.
 
@@ -60,4 +67,4 @@ def socket(text: str) -> tuple[ir.Address, int]:
         raise ValueError(f"{text} has no port")
     if host.startswith("[") != (":" in host):
         raise ValueError(f"{text} is not ADDRESS:PORT")
-    return ip_address(host.removeprefix("[").removesuffix("]")), port_range(port, ":")[0] if ":" not in port else 0
+    return address(host.removeprefix("[").removesuffix("]")), port_range(port, ":")[0] if ":" not in port else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from svcc.compiler import ir
@@ -50,9 +50,16 @@ class Address(Match):
     place: ArtifactLine
     network: ir.Network
     source: bool
+    _first: int = field(init=False, repr=False, compare=False)
+    _mask: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first", int(self.network.network_address))
+        object.__setattr__(self, "_mask", int(self.network.netmask))
 
     def holds(self, flow: Flow) -> bool:
-        return (flow.sender(self.place) if self.source else flow.destination) in self.network
+        """Packets of the other family meet other rules."""
+        return int(flow.sender(self.place) if self.source else flow.destination) & self._mask == self._first
 
 
 @dataclass(frozen=True, slots=True)
