@@ -22,8 +22,8 @@ _GLANCE = 0.02
 def until(condition: Callable[[], T | None], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
     """Look at a condition until it holds, and give what it gave. ``what`` names it where it does not come.
 
-    It fails at once where a ``process`` that it depends on ends before. Looks take no more than half of the time: what
-    is waited for may need the same processor.
+    It fails at once where a ``process`` that it depends on ends before. Looks take no more than a quarter of the time:
+    what is waited for may need the same processor.
     """
     deadline = time.monotonic() + LID
     while True:
@@ -35,4 +35,4 @@ def until(condition: Callable[[], T | None], what: str, *, process: subprocess.P
             pytest.fail(f"a process ended before this: {what}")
         if time.monotonic() > deadline:
             pytest.fail(f"not within {LID:.0f} s: {what}")
-        time.sleep(max(_GLANCE, time.monotonic() - begun))
+        time.sleep(max(_GLANCE, 3 * (time.monotonic() - begun)))
