@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
@@ -20,7 +21,8 @@ from svcc.kernel.steps import Change, Route, Step
 class IpvsadmDriver(Driver[VirtualServers]):
     """The driver of IPVS' virtual servers, which have no names. Ours are those of the bundles that may be in the
     kernel, and those that our sets in the kernel declare: the sets tell even where somebody loaded the artifacts by
-    hand."""
+    hand. The sets are read once, and only where there are other virtual servers as well, or some that go by a mark.
+    """
 
     part: ClassVar[str] = difference.PART
     balances = True
@@ -34,8 +36,9 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
     def read(self, scope: Scope, wanted: VirtualServers) -> VirtualServers:
         known = {key for text in scope.texts(self.part) for key in keys_of_text(text)}
-        found = read_servers(known, lambda: _declared(scope))
-        return _with_frontends(found, lambda: read_sets(scope, meaning().declares))
+        sets = cache(lambda: read_sets(scope, meaning().declares))
+        found = read_servers(known, lambda: {*meaning().virtual_servers(sets())})
+        return _with_frontends(found, sets)
 
     def ask(self, have: VirtualServers, want: VirtualServers, scope: Scope) -> VirtualServers | None:
         return asking.ask(have, want)
@@ -81,9 +84,3 @@ def _sets_beside(text: str, scope: Scope) -> Sets:
         if servers and sets and servers.text == text:
             return parse_sets(sets.text)
     return {}
-
-
-def _declared(scope: Scope) -> Collection[str]:
-    """Return the virtual servers that our sets in the kernel declare."""
-    known = meaning()
-    return {*known.virtual_servers(read_sets(scope, known.declares))}

@@ -109,7 +109,7 @@ def _scripts() -> Iterator[ParameterSet]:
     for path in SCRIPTS:
         for variant in ("nft", "legacy"):
             by_ipvs = path.parent.parent.name == "ipvs"
-            marks = [pytest.mark.vm(nf_tables=variant == "nft")] if by_ipvs else []
+            marks = [pytest.mark.vm(nf_tables=variant == "nft", oldest=variant == "legacy")] if by_ipvs else []
             yield pytest.param(path, variant, id=f"{name(path)}-{variant}", marks=marks)
 
 

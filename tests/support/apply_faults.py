@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ from support.apply_world import World, killed_at
 from svcc.apply.engine import Event
 from svcc.apply.errors import Restored
 from svcc.apply.generation import Draft
+from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import StepError
 
@@ -42,6 +43,7 @@ service come { vip 198.19.10.4 fd00:19::4; port range 5000-5009/udp -> 6000; end
 OLD_OF_IPVS, NEW_OF_IPVS = (
     text.replace("prefix CUSTOM;", "prefix CUSTOM; vip-device custom-ipvs0;") for text in (OLD, NEW)
 )
+_Running = tools.Running
 #: A target and a program; None where nothing of ours is applied.
 Side = tuple[str, str] | None
 
@@ -77,10 +79,11 @@ class Case:
         """Check that the kernel holds exactly one of the allowed states, and that this one is recorded. Return its
         name."""
         drafts = {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
-        held = {
-            name: not any(world.machine(*drafts.values()).differing(*world.states(draft, *drafts.values())))
-            for name, draft in drafts.items()
-        }
+        with _each_tool_once():
+            held = {
+                name: not any(world.machine(*drafts.values()).differing(*world.states(draft, *drafts.values())))
+                for name, draft in drafts.items()
+            }
         assert sum(held.values()) == 1, held
         found = next(name for name, holds in held.items() if holds)
         assert found in allowed
@@ -88,6 +91,22 @@ class Case:
         assert world.others() == others
         assert not world.store.installation("custom").journal.exists()
         return found
+
+
+@contextmanager
+def _each_tool_once() -> Iterator[None]:
+    """Inside the ``with`` block, run each listing of a tool once, and reuse it. Nobody changes the kernel meanwhile."""
+    begun: dict[tuple[str, ...], tools.Running] = {}
+
+    def run(argv: Sequence[str], text: str | None = None, *, name: str = "") -> tools.Running:
+        key = (text or "", *argv)
+        if key not in begun:
+            begun[key] = _Running(argv, text, name=name)
+        return begun[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tools, "Running", run)
+        yield
 
 
 @contextmanager

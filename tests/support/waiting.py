@@ -22,8 +22,8 @@ _GLANCE = 0.02
 def until(condition: Callable[[], T | None], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
     """Look at a condition until it holds, and return its value. ``what``: its name in the message where it never does.
 
-    It fails at once where a ``process`` ends on which it depends. Looking takes at most half of the time, since what is
-    waited for may need the same processor.
+    It fails at once where a ``process`` ends on which it depends. Looking takes at most a quarter of the time, since
+    what is waited for may need the same processor.
     """
     deadline = time.monotonic() + LID
     while True:
@@ -35,4 +35,4 @@ def until(condition: Callable[[], T | None], what: str, *, process: subprocess.P
             pytest.fail(f"a process ended before this: {what}")
         if time.monotonic() > deadline:
             pytest.fail(f"not within {LID:.0f} s: {what}")
-        time.sleep(max(_GLANCE, time.monotonic() - begun))
+        time.sleep(max(_GLANCE, 3 * (time.monotonic() - begun)))

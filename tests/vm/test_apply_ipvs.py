@@ -27,7 +27,7 @@ from svcc.targets.interface import Artifact, Bundle
 from svcc.targets.vip_device import alias
 from svcc.verify.lab import CLIENT, NODE, Reply
 
-pytestmark = [pytest.mark.vm, pytest.mark.kernel]
+pytestmark = [pytest.mark.vm(oldest=True), pytest.mark.kernel]
 
 SERVERS, DEVICE, SETS = IpvsadmDriver(), DeviceDriver(), IpsetDriver()
 FILES = GOLDEN / "ipvs"

@@ -11,7 +11,7 @@ from svcc.compiler.ir import Address
 from svcc.targets.interface import Bundle
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, NoReply, Reply
 
-pytestmark = [pytest.mark.vm, pytest.mark.kernel]
+pytestmark = [pytest.mark.vm(oldest=True), pytest.mark.kernel]
 
 POD, POD6 = "100.64.0.9", "fd00:64::9"
 OTHER, OTHER6 = "100.64.0.19", "fd00:64::19"

@@ -9,7 +9,7 @@ import pytest
 from support.ipvs_kernel import served
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, Reply, Result
 
-pytestmark = [pytest.mark.vm, pytest.mark.kernel]
+pytestmark = [pytest.mark.vm(oldest=True), pytest.mark.kernel]
 
 TEXT = """
 cluster { prefix T; pods 100.64.0.0/24 fd00:64::/64 }

@@ -50,11 +50,15 @@ def argv(release: str, package: str, program: str) -> list[str]:
     """Return the words that run ``program`` (a name in a bin or libexec directory) of an unpacked package with its own
     libraries. Errors: NoDebs."""
     root = unpacked(release, package)
-    # the loader itself: in bookworm, lib64/ has a link to it from the root, which leads to this machine's own
-    loader = _only(root, "usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*")
     libraries = sorted({str(path.parent) for top in ("usr/lib*", "lib*") for path in root.glob(f"{top}/**/*.so.*")})
     executable = _only(root, f"**/*bin/{program}", f"**/libexec/{program}")
-    return [str(loader), "--library-path", ":".join(libraries), str(executable)]
+    return [str(loader(root)), "--library-path", ":".join(libraries), str(executable)]
+
+
+def loader(root: Path) -> Path:
+    """What loads the programs of an unpacked tree; its C library is beside it. Errors: NoDebs."""
+    # itself: in bookworm, lib64/ has a link to it from the root, which leads to this machine's own
+    return _only(root, "usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*")
 
 
 def _only(root: Path, *patterns: str) -> Path:

@@ -40,7 +40,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "Python", python, ", ".join(f"3.{minor}" for minor in PYTHONS) + ", where the machine has them"
     own = f"the machine's own ({_measured_on()} in [performance.md](performance.md))"
     yield "Linux, nft and iptables", emulated.LINUX, own
-    yield "Linux, ipvs", uml.LINUX, f"{emulated.LINUX}; the machine's own, where it has IPVS"
+    yield "Linux, ipvs", uml.OLDEST.linux, f"{uml.NEWER.linux}; the machine's own, where it has IPVS"
     others = (f"{STABLE_NFT[name]} ({name})" if name in STABLE_NFT else f"that of {name}" for name in nft.RELEASES[1:])
     yield "nft", OLDEST["nft"][1], ", ".join(others)
     yield "iptables, both variants", OLDEST["iptables"][1], "the machine's own"

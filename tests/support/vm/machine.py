@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 
 from support.vm.emulated import emulated
-from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running, started_on
+from support.vm.guest import GUEST_FAILED, Guest, NoKernelError, Outcome, Running, started_on
 from support.vm.process import end, start
-from support.vm.uml import user_mode
+from support.vm.uml import NEWER, OLDEST, user_mode
 
 #: A command finds in this variable the path of a file that it shares with the one who started it.
 FILE = "SVCC_VM_FILE"
+#: With this variable, the oldest kernel is for all that it has enough for.
+_ON_OLDEST = "SVCC_VM_OLDEST"
 # Network namespaces by name live in a directory that all of the machine shares: the command gets its own.
 _OWN = "mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs tmpfs /run/netns; }; "
+
+
+class Kernel(Enum):
+    """What is asked of a kernel; in words, what it has."""
+
+    ANY = "IPVS"
+    OLDEST = f"IPVS, Linux {OLDEST.linux}"  # the oldest that svcc supports for it
+    NF_TABLES = "IPVS and nf_tables"
 
 
 def has_ipvs() -> bool:
@@ -30,21 +42,21 @@ def has_nf_tables() -> bool:
     return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
-def run(command: Sequence[str], timeout: float, *, nf_tables: bool = False) -> Outcome:
-    """Run ``command`` in this working directory and environment, with nf_tables if these are asked for.
+def run(command: Sequence[str], timeout: float, kernel: Kernel = Kernel.ANY) -> Outcome:
+    """Run ``command`` in this working directory and environment, on a kernel that has what is asked of it.
 
     It sees no network but its own loopback, and on a throw-away kernel nothing that it writes stays. Where no kernel
     can be had, the outcome says so.
     """
     try:
-        with started(command, nf_tables=nf_tables) as running:
+        with started(command, kernel) as running:
             return running.wait(timeout)
     except (NoKernelError, OSError) as error:
         return Outcome(GUEST_FAILED, "", f"{error}\n")
 
 
 @contextmanager
-def started(command: Sequence[str], *, nf_tables: bool = False) -> Iterator[Running]:
+def started(command: Sequence[str], kernel: Kernel = Kernel.ANY) -> Iterator[Running]:
     """As :func:`run`, for one who looks at what the command does; it is ended at the end of this.
 
     Errors: NoKernelError.
@@ -54,13 +66,25 @@ def started(command: Sequence[str], *, nf_tables: bool = False) -> Iterator[Runn
         (control / "file").touch()
         (control / "out").touch()
         environment = {FILE: str(control / "file")}
-        if has_ipvs() and (not nf_tables or has_nf_tables()):
+        if _own_is_enough(kernel):
             with _on_own_kernel(control, command, environment) as running:
                 yield running
         else:
-            guest = emulated() if nf_tables else user_mode()
-            with started_on(guest, control, command, environment) as running:
+            with started_on(_guest(kernel), control, command, environment) as running:
                 yield running
+
+
+def _own_is_enough(kernel: Kernel) -> bool:
+    """Whether this machine's own kernel has what is asked for. It is never the oldest."""
+    if kernel is Kernel.OLDEST or os.environ.get(_ON_OLDEST) or not has_ipvs():
+        return False
+    return kernel is Kernel.ANY or has_nf_tables()
+
+
+def _guest(kernel: Kernel) -> Guest:
+    if kernel is Kernel.NF_TABLES:
+        return emulated()
+    return user_mode(OLDEST if kernel is Kernel.OLDEST or os.environ.get(_ON_OLDEST) else NEWER)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """pytest: tests marked ``vm`` run on a kernel that has IPVS, all of a session's in one boot if it can be.
 
 Outside, none of their fixtures is set up: a pytest of the machine's own runs them, and each reports what that one
-reported. Those that are marked ``vm(nf_tables=True)`` have another machine in the same way, at the same time.
+reported. Those that are marked ``vm(oldest=True)`` or ``vm(nf_tables=True)`` have other machines in the same way, at
+the same time.
 
 A test that ends its machine, or that hangs in a way that the pytest inside cannot end, fails by itself. Those that
 come after it run in a fresh boot.
@@ -21,16 +22,16 @@ from typing import Any
 import pytest
 
 from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
-from support.vm.machine import FILE, started
+from support.vm.machine import FILE, Kernel, started
 
-#: Seconds that a test has in a machine, by whether that has nf_tables: many times what any needs.
-LIDS = {False: 900, True: 1800}
+#: Seconds that a test has in a machine of a kind: many times what any needs.
+LIDS = {Kernel.ANY: 900, Kernel.OLDEST: 900, Kernel.NF_TABLES: 1800}
 #: Seconds without a word from the machine, beyond what a test has: then it hangs as a whole.
 GRACE = 120
 #: Seconds until a machine begins its first test.
 BOOT = 1200
 _GLANCE = 0.05
-_MACHINES = pytest.StashKey[dict[bool, "Machine"]]()
+_MACHINES = pytest.StashKey[dict[Kernel, "Machine"]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _machine_of(item) is not None:
             item.add_marker(pytest.mark.timeout(0), append=False)
-    items.sort(key=lambda item: (None, False, True).index(_machine_of(item)))
+    items.sort(key=lambda item: [None, *Kernel].index(_machine_of(item)))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -51,7 +52,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     machines = item.session.stash.setdefault(_MACHINES, {})
     if not machines:
         kinds = {_machine_of(one) for one in item.session.items} - {None}
-        machines |= {one: Machine(item.session, one) for one in (False, True) if one in kinds}
+        machines |= {one: Machine(item.session, one) for one in Kernel if one in kinds}
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     while not machines[kind].has_ended(item):
         if not any(machine.hear() for machine in machines.values()):
@@ -67,10 +68,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         machine.stop()
 
 
-def _machine_of(item: pytest.Item) -> bool | None:
-    """Whether a test's machine has nf_tables; None: it runs outside."""
+def _machine_of(item: pytest.Item) -> Kernel | None:
+    """What a test asks of its machine; None: it runs outside."""
     mark = item.get_closest_marker("vm")
-    return None if mark is None else bool(mark.kwargs.get("nf_tables"))
+    if mark is None:
+        return None
+    asked = {"oldest": Kernel.OLDEST, "nf_tables": Kernel.NF_TABLES}
+    return next((kind for word, kind in asked.items() if mark.kwargs.get(word)), Kernel.ANY)
 
 
 # -- in the machine ---------------------------------------------------------------------------------------------------
@@ -96,10 +100,10 @@ def _hand_out(line: dict[str, Any]) -> None:
 class Machine:
     """The tests of one kind of machine, and what is known of them so far."""
 
-    def __init__(self, session: pytest.Session, nf_tables: bool) -> None:
+    def __init__(self, session: pytest.Session, kind: Kernel) -> None:
         self._config = session.config
-        self._nf_tables = nf_tables
-        self._items = [item for item in session.items if _machine_of(item) is nf_tables]
+        self._kind = kind
+        self._items = [item for item in session.items if _machine_of(item) is kind]
         self._reports: dict[str, list[pytest.TestReport]] = {item.nodeid: [] for item in self._items}
         self._ended: set[str] = set()
         self._boot: Boot | None = None
@@ -131,9 +135,8 @@ class Machine:
         left = [item.nodeid for item in self._items if item.nodeid not in self._ended]
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            kernel = "IPVS and nf_tables" if self._nf_tables else "IPVS"
-            reporter.write_line(f"\nrunning {len(left)} tests on a kernel with {kernel}")
-        return Boot(self._config, left, self._nf_tables)
+            reporter.write_line(f"\nrunning {len(left)} tests on a kernel with {self._kind.value}")
+        return Boot(self._config, left, self._kind)
 
     def _listen(self, boot: Boot) -> bool:
         """Take in what a machine has said; whether it had anything to say."""
@@ -141,7 +144,7 @@ class Machine:
         lines = boot.news()
         for line in lines:
             self._take(boot, line)
-        patience = LIDS[self._nf_tables] + GRACE if boot.has_begun else BOOT
+        patience = LIDS[self._kind] + GRACE if boot.has_begun else BOOT
         if not lines and (ended or boot.silence > patience):
             self._blame(boot, ended)
             return True
@@ -185,13 +188,13 @@ class Machine:
 class Boot:
     """A machine with a pytest of its own for some tests. Errors: NoKernelError."""
 
-    def __init__(self, config: pytest.Config, tests: list[str], nf_tables: bool) -> None:
+    def __init__(self, config: pytest.Config, tests: list[str], kind: Kernel) -> None:
         self._stack = ExitStack()
         here = Path.cwd()
         os.chdir(config.rootpath)  # what node ids are relative to
         try:
-            command = _command(config, LIDS[nf_tables], tests)
-            self.running: Running = self._stack.enter_context(started(command, nf_tables=nf_tables))
+            command = _command(config, LIDS[kind], tests)
+            self.running: Running = self._stack.enter_context(started(command, kind))
         finally:
             os.chdir(here)
         self.at_work: str | None = None  # the test that began and has not ended

@@ -16,9 +16,15 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start(
-    words: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, *, pinned: bool = False
+    words: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    *,
+    pinned: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. ``environment`` is added to this one's; ``pinned``: on one processor.
+    """Start a command in a session of its own, and in a folder, if that is not this one. ``environment`` is added to
+    this one's; ``pinned``: on one processor.
 
     Both its outputs are appended to ``log``.
     """
@@ -28,6 +34,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
             preexec_fn=_tied_and_pinned if pinned else _tied,  # noqa: PLW1509 (the tests have no threads)

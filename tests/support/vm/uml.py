@@ -1,28 +1,41 @@
-"""The guest that is a user-mode Linux: Debian's, fetched once and kept in a cache directory."""
+"""The guests that are a user-mode Linux: Debian's, fetched once and kept in a cache directory."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.tools.debs import CACHE, NoDebs, unpacked
+from support.tools.debs import CACHE, NoDebs, loader, unpacked
 from support.vm.guest import Guest, NoKernelError
 from support.vm.process import end, start
 
-#: One kernel for all machines, and the Debian release that has it.
-LINUX = "6.1"
-_RELEASE = "bookworm"
-#: Another user-mode kernel, with all of it built in: the path of its executable.
+#: A user-mode kernel to be used instead of all others, with all of it built in: the path of its executable.
 _OTHER = "SVCC_VM_KERNEL"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Debian release, and the version of Linux that its user-mode Linux is."""
+
+    debian: str
+    linux: str
+
+
+#: The oldest that svcc supports for IPVS.
+OLDEST = Release("bookworm", "6.1")
+#: A newer one, which takes half the time: it maps a process's memory in larger pieces.
+NEWER = Release("trixie", "6.12")
 
 
 @dataclass(frozen=True)
 class UserMode(Guest):
     executable: Path
+    libraries: Path | None  # the folder of its C library and loader; None: they are this machine's
     preload: Path
     modules: Path | None
     stop = "halt -f -f"
@@ -32,24 +45,49 @@ class UserMode(Guest):
     def started(self, control: Path) -> Iterator[subprocess.Popen[bytes]]:
         words = [str(self.executable), "mem=2G", "quiet", "umid=x", f"uml_dir={control}/", "root=none"]
         words += ["rootfstype=hostfs", "rootflags=/", "ro", f"init={control}/init", "con=null", "con0=null,fd:1"]
-        preload = {"LD_PRELOAD": str(self.preload)}
-        process = start([*words, "ssl=null"], control / "console", preload, pinned=True)
+        environment = {"LD_PRELOAD": str(self.preload)}
+        if self.libraries is not None:
+            environment["LD_LIBRARY_PATH"] = str(self.libraries)
+        process = start([*words, "ssl=null"], control / "console", environment, self.libraries, pinned=True)
         try:
             yield process
         finally:
             end(process)
 
 
-def user_mode() -> UserMode:
+def user_mode(release: Release = NEWER) -> UserMode:
     """The first call fetches it (41 MB). Errors: NoKernelError."""
     preload = _preload()
     if os.environ.get(_OTHER):
-        return UserMode(Path(os.environ[_OTHER]), preload, None)
+        return UserMode(Path(os.environ[_OTHER]), None, preload, None)
     try:
-        root = unpacked(_RELEASE, "user-mode-linux")
+        root = unpacked(release.debian, "user-mode-linux")
+        ld_so = loader(root)
     except NoDebs as error:
         raise NoKernelError(f"no user-mode Linux: {error}") from error
-    return UserMode(root / "usr/bin/linux.uml", preload, next((root / "usr/lib/uml/modules").iterdir()))
+    executable = _loaded_by(ld_so, root / "usr/bin/linux.uml")
+    return UserMode(executable, ld_so.parent, preload, next((root / "usr/lib/uml/modules").iterdir()))
+
+
+def _loaded_by(ld_so: Path, executable: Path) -> Path:
+    """A copy of an executable that is loaded by a loader in its working directory, and not by this machine's, which may
+    be too old for it.
+
+    A loader that runs it as its argument will not do: the heap is behind the loader then, far away from what user-mode
+    Linux takes for the end of its memory.
+    """
+    copy = ld_so.with_name("linux.uml")
+    if not copy.exists():
+        name = ld_so.name.encode()
+        found = re.compile(rb"/lib\d*/" + re.escape(name) + rb"\0")
+        text, number = found.subn(lambda match: name.ljust(len(match[0]), b"\0"), executable.read_bytes())
+        if number != 1:
+            raise NoKernelError(f"no user-mode Linux: {executable} names its loader {number} times")
+        part = copy.with_suffix(f".{os.getpid()}")
+        part.write_bytes(text)
+        part.chmod(0o755)
+        part.replace(copy)
+    return copy
 
 
 def _preload() -> Path:
