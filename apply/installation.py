@@ -46,6 +46,7 @@ class Installation:
         self.confirm = path / "confirm.json"
         self.keeper = path / "keeper"
         self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
+        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # of large files, and what these were like
 
     # ---- reading
 
@@ -241,8 +242,16 @@ class Installation:
         )
 
     def _digest(self, generation: Generation, suffix: str) -> str:
+        """Of a file, which is read again where it is another one, or was written to. "": it cannot be read."""
+        path = self.file(generation.number, suffix)
         try:
-            return sha256(self.file(generation.number, suffix).read_bytes()).hexdigest()
+            with open(path, "rb") as file:
+                found = os.fstat(file.fileno())
+                like = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+                known = self._digests.get(path)
+                if known is None or known[0] != like:
+                    known = self._digests[path] = like, sha256(file.read()).hexdigest()
+                return known[1]
         except OSError:
             return ""
 
