@@ -80,6 +80,10 @@ class Machine:
                 return False
         return True
 
+    def empty(self, bundle: Bundle | None) -> frozenset[str]:
+        """The parts, of those that are not recognised by a fingerprint, that a bundle leaves empty."""
+        return frozenset(one.part for one in self.drivers if not (one.has_fingerprint or _text(bundle, one.part)))
+
     def fingerprints(self, readings: Readings, states: States) -> dict[str, Fingerprint]:
         """Fingerprints of the parts that were read, and that this thread has not changed since. Errors: StepError."""
         found = {}

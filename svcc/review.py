@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from svcc.apply.drift import drift
 from svcc.apply.execution_plan import ExecutionPlan
@@ -20,14 +21,20 @@ _SAME = Compared(Comparison(), Detail.PROGRAM)
 
 @dataclass(frozen=True)
 class Review:
-    """``before``, ``after``: what is in place by the record, and what is to be. ``drift``: see :func:`drift`."""
+    """``read_before``: as :attr:`before`; ``after``: what is to be. ``drift``: see :func:`drift`."""
 
     plan: ExecutionPlan
     generation: int | None
-    before: Summary
+    read_before: Callable[[], Summary]
     after: Summary
     compared: Compared
     drift: Sequence[Change]
+
+    @property
+    def before(self) -> Summary:
+        """What is in place by the record. It is read when it is asked for: where nothing is to do, nobody need know.
+        Errors: StoreError."""
+        return self.read_before()
 
     @property
     def empty(self) -> bool:
@@ -38,9 +45,10 @@ class Review:
 def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Review:
     """Errors: StoreError. A bundle of before that is damaged is no error: nothing can be compared with it then."""
     current = installation.current
-    before = installation.summary(current)
+    before = partial(installation.summary, current)
     if plan.empty and not (current and says_otherwise(installation, current, draft)):
         return Review(plan, installation.number, before, draft.summary, _SAME, ())
+    before()
     try:
         compared = compare_sides(generation_side(installation, current), draft_side(draft))
     except (StoreError, ValueError):
