@@ -84,6 +84,10 @@ class Reading(ABC, Generic[State]):
         """
         return ""
 
+    def again(self) -> Reading[State] | None:
+        """Read once more, for a session that goes on from there (:meth:`Driver.follow`). None: it may as well begin."""
+        return None
+
     def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
         """Whether, since an earlier reading, ``have`` became ``want`` and nothing else changed. What both states have
         may be missing in them (:class:`svcc.targets.interface.Difference`). False also where that is not known so
@@ -135,6 +139,12 @@ class Driver(ABC, Generic[State]):
         None: reading has no part that can be begun.
         """
         return None
+
+    def follow(
+        self, scope: Scope, fingerprint: Fingerprint, last: Reading[State] | None = None
+    ) -> Reading[State] | None:
+        """As :meth:`begin`, by a session that reads time and again. ``last``: what it was given the last time."""
+        return self.begin(scope, fingerprint)
 
     @abstractmethod
     def changes(self, live: State, wanted: State) -> Iterator[Change]:

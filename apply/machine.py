@@ -110,7 +110,7 @@ class Machine:
             if (mark := marks.get(one.part))
         }
         rest = [one for one in differing if one.part not in fingerprints]
-        again = {one.part: reading for one in rest if (reading := one.driver.begin(self.scope)) is not None}
+        again = {one.part: found for one in rest if (found := self._again(one.driver, readings.get(one.part)))}
         now = {}
         for one in rest:
             asked = one.asked(self.scope) if asking else None
@@ -119,6 +119,10 @@ class Machine:
             now[one.part] = asked
         rest = [one for one in now.values() if one.have != one.want]
         return rest, {**fingerprints, **self.fingerprints(again, States({part: one.have for part, one in now.items()}))}
+
+    def _again(self, driver: Driver[State], earlier: Reading[State] | None) -> Reading[State] | None:
+        found = None if earlier is None else earlier.again()
+        return driver.begin(self.scope) if found is None else found
 
     def _read_again(
         self, one: DifferingPart[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States

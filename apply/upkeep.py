@@ -105,6 +105,7 @@ class Upkeep:
         self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
         self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # these stay as they are
+        self._last: Readings = {}  # what was read of the kernel
         self._held: Bundle | None = None  # the parts that are asked for, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
 
@@ -209,7 +210,8 @@ class Upkeep:
             artifact = self._others.artifact(driver.part)
             if driver.part in self._fingerprinted:
                 fingerprint = fingerprints.get(driver.part)
-                reading = None if fingerprint is None else driver.begin(self._scope, fingerprint)
+                last = self._last.get(driver.part)
+                reading = None if fingerprint is None else driver.follow(self._scope, fingerprint, last)
                 if reading is None:
                     return None
                 readings[driver.part] = reading
@@ -217,6 +219,7 @@ class Upkeep:
                 wanted = driver.parse(artifact.text, self._scope)
                 if driver.read(self._scope, wanted) != wanted:
                     return None
+        self._last = readings
         return readings if all(one.matches(fingerprints[part], self._scope) for part, one in readings.items()) else None
 
     def _seen(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
