@@ -157,8 +157,8 @@ class Installation:
             raise damaged(path, str(error)) from None
 
     def program_hash(self, generation: Generation) -> str:
-        """The digest of a program that is kept whole."""
-        return KeptProgram(text_of(self.file(generation.number, "program"))).hash
+        """The digest of a program that is kept whole (:attr:`KeptProgram.hash`). Errors: StoreError."""
+        return self._digest(generation, "program") or KeptProgram(text_of(self.file(generation.number, "program"))).hash
 
     def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
         """Whether a draft's rules are those of a generation."""
