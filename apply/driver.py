@@ -93,6 +93,10 @@ class Reading(ABC, Generic[State]):
         """
         return ""
 
+    def again(self) -> Reading[State] | None:
+        """Read once more, for a session that goes on from there (:meth:`Driver.follow`). None: it may as well begin."""
+        return None
+
     def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
         """Whether ``have`` became ``want`` since an earlier reading, and nothing else changed. Objects that are in both
         states may be left out of them (:class:`svcc.targets.interface.Difference`). False also where that cannot be
@@ -149,6 +153,12 @@ class Driver(ABC, Generic[State]):
         ``fingerprint``: the one recorded when the part held what it should.
         """
         return None
+
+    def follow(
+        self, scope: Scope, fingerprint: Fingerprint, last: Reading[State] | None = None
+    ) -> Reading[State] | None:
+        """As :meth:`begin`, by a session that reads time and again. ``last``: what it was given the last time."""
+        return self.begin(scope, fingerprint)
 
     @abstractmethod
     def changes(self, live: State, wanted: State) -> Iterator[Change]:

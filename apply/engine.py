@@ -17,7 +17,7 @@ from svcc.apply.doctor import preflight
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.fingerprints import record_fingerprints
+from svcc.apply.fingerprints import empty_parts_of, record_fingerprints
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
@@ -69,7 +69,8 @@ def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
         and not installation.journal.exists()
     ):
         with suppress(OSError, StepError):
-            record_fingerprints(installation, current, plan.machine.fingerprints(plan.readings, plan.live))
+            fingerprints = plan.machine.fingerprints(plan.readings, plan.live)
+            record_fingerprints(installation, current, fingerprints, plan.machine.empty(draft.bundle))
             installation.note_origin(current, draft)
 
 
@@ -95,7 +96,7 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
 
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
     """
-    before = installation.number
+    before, empty = installation.number, _empty(plan, installation, draft)
     generation = installation.record(
         to_record(installation, plan.changed, draft) if isinstance(draft, Draft) else draft
     )
@@ -123,9 +124,19 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
         raise Restored(error) from error
     journal.remove()
     with suppress(OSError):
-        record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints})
+        record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints}, empty)
     _forget(plan, tell)
     return generation
+
+
+def _empty(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft) -> frozenset[str]:
+    """The parts that a draft is known to leave empty. A change of services leaves those as they are that the plan does
+    not change."""
+    if isinstance(draft, Draft):
+        return plan.machine.empty(draft.bundle)
+    current = installation.current
+    known = frozenset[str]() if current is None else empty_parts_of(installation, current)
+    return known - {one.part for one in plan.differing}
 
 
 def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:

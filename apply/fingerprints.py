@@ -2,19 +2,20 @@
 
 svcc records fingerprints after it read the machine and found all as it should be. When a part has the same fingerprint
 again, its state is that of the generation. Where the kernel itself says that nothing has changed since, svcc lists
-nothing. Elsewhere it compares the digest of the listing, and need not parse it.
+nothing. Elsewhere it compares the digest of the listing, and need not parse it. Of parts that have no fingerprints it
+is recorded which the bundle leaves empty: to see that nothing of them is there, nobody need read the bundle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from svcc.apply import cache
 from svcc.apply.driver import Fingerprint
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
-from svcc.kernel.json_values import Json, members, string
+from svcc.kernel.json_values import Json, members, string, strings
 from svcc.targets.interface import Bundle
 
 
@@ -28,17 +29,31 @@ class RecordedState:
 
 def fingerprints_of(installation: Installation, generation: Generation) -> dict[str, Fingerprint]:
     """The recorded fingerprints of a generation by part; parts without one are left out."""
-    noted = cache.read(installation.file(generation.number, "looks"), generation.hash)
-    return {part: _from_json(members(one)) for part, one in members(noted or {}).items()}
+    noted = _noted(installation, generation)
+    return {part: _from_json(members(one)) for part, one in members(noted["parts"]).items()} if noted else {}
+
+
+def empty_parts_of(installation: Installation, generation: Generation) -> frozenset[str]:
+    """The parts that are known to be left empty by a generation's bundle (:meth:`svcc.apply.machine.Machine.empty`)."""
+    noted = _noted(installation, generation)
+    return frozenset(strings(noted["empty"])) if noted else frozenset()
 
 
 def record_fingerprints(
-    installation: Installation, generation: Generation, fingerprints: Mapping[str, Fingerprint]
+    installation: Installation,
+    generation: Generation,
+    fingerprints: Mapping[str, Fingerprint],
+    empty: Collection[str] = (),
 ) -> None:
-    """Record them, the store's lock being held. Errors: OSError."""
-    if fingerprints != fingerprints_of(installation, generation):
-        noted = {part: _to_json(one) for part, one in sorted(fingerprints.items())}
+    """Record them, the store's lock being held. ``empty``: parts that the bundle leaves empty. Errors: OSError."""
+    parts = {part: _to_json(one) for part, one in sorted(fingerprints.items())}
+    noted = {"parts": parts, "empty": sorted(empty)}
+    if noted != _noted(installation, generation):
         cache.write(installation.file(generation.number, "looks"), generation.hash, noted)
+
+
+def _noted(installation: Installation, generation: Generation) -> Mapping[str, Json]:
+    return members(cache.read(installation.file(generation.number, "looks"), generation.hash) or {})
 
 
 def _to_json(one: Fingerprint) -> dict[str, object]:

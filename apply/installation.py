@@ -46,6 +46,7 @@ class Installation:
         self.confirm = path / "confirm.json"
         self.keeper = path / "keeper"
         self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
+        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # of large files, and what these were like
 
     # ---- reading
 
@@ -156,8 +157,8 @@ class Installation:
             raise damaged(path, str(error)) from None
 
     def program_hash(self, generation: Generation) -> str:
-        """The digest of a program that is kept whole."""
-        return KeptProgram(text_of(self.file(generation.number, "program"))).hash
+        """The digest of a program that is kept whole (:attr:`KeptProgram.hash`). Errors: StoreError."""
+        return self._digest(generation, "program") or KeptProgram(text_of(self.file(generation.number, "program"))).hash
 
     def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
         """Whether a draft's rules are those of a generation."""
@@ -241,8 +242,16 @@ class Installation:
         )
 
     def _digest(self, generation: Generation, suffix: str) -> str:
+        """Of a file, which is read again where it is another one, or was written to. "": it cannot be read."""
+        path = self.file(generation.number, suffix)
         try:
-            return sha256(self.file(generation.number, suffix).read_bytes()).hexdigest()
+            with open(path, "rb") as file:
+                found = os.fstat(file.fileno())
+                like = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+                known = self._digests.get(path)
+                if known is None or known[0] != like:
+                    known = self._digests[path] = like, sha256(file.read()).hexdigest()
+                return known[1]
         except OSError:
             return ""
 

@@ -89,6 +89,10 @@ class Machine:
                 return False
         return True
 
+    def empty(self, bundle: Bundle | None) -> frozenset[str]:
+        """The parts, of those that are not recognised by a fingerprint, that a bundle leaves empty."""
+        return frozenset(one.part for one in self.drivers if not (one.has_fingerprint or _text(bundle, one.part)))
+
     def fingerprints(self, readings: Readings, states: States) -> dict[str, Fingerprint]:
         """Return the fingerprints, by part, of the parts that were read and that this thread has not changed since.
 
@@ -119,7 +123,7 @@ class Machine:
             if (mark := marks.get(one.part))
         }
         rest = [one for one in differing if one.part not in fingerprints]
-        again = {one.part: reading for one in rest if (reading := one.driver.begin(self.scope)) is not None}
+        again = {one.part: found for one in rest if (found := self._again(one.driver, readings.get(one.part)))}
         now = {}
         for one in rest:
             asked = one.asked(self.scope) if asking else None
@@ -128,6 +132,10 @@ class Machine:
             now[one.part] = asked
         rest = [one for one in now.values() if one.have != one.want]
         return rest, {**fingerprints, **self.fingerprints(again, States({part: one.have for part, one in now.items()}))}
+
+    def _again(self, driver: Driver[State], earlier: Reading[State] | None) -> Reading[State] | None:
+        found = None if earlier is None else earlier.again()
+        return driver.begin(self.scope) if found is None else found
 
     def _read_again(
         self, one: DifferingPart[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States

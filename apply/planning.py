@@ -11,7 +11,7 @@ from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.by_service import ChangedServices, differing_rules
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import RecordedState, fingerprints_of
+from svcc.apply.fingerprints import RecordedState, empty_parts_of, fingerprints_of
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
@@ -197,7 +197,8 @@ def nothing_to_do(
     fingerprints = fingerprints_of(installation, generation)
     readings = _readings(installation, scope, fingerprints, early)
     target = find(generation.target) if generation.target else None
-    filled = [part.name for part in target.parts] if target else []
+    empty = empty_parts_of(installation, generation)
+    filled = [part.name for part in target.parts if part.name not in empty] if target else []
     if not machine.is_as_recorded(fingerprints, readings, filled):
         return None
     return ExecutionPlan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())

@@ -114,6 +114,7 @@ class Upkeep:
         self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
         self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # parts that changes of services leave alone
+        self._last: Readings = {}  # the last readings of the kernel
         self._held: Bundle | None = None  # the parts in _asked, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
 
@@ -229,7 +230,8 @@ class Upkeep:
             artifact = self._others.artifact(driver.part)
             if driver.part in self._fingerprinted:
                 fingerprint = fingerprints.get(driver.part)
-                reading = None if fingerprint is None else driver.begin(self._scope, fingerprint)
+                last = self._last.get(driver.part)
+                reading = None if fingerprint is None else driver.follow(self._scope, fingerprint, last)
                 if reading is None:
                     return None
                 readings[driver.part] = reading
@@ -237,6 +239,7 @@ class Upkeep:
                 wanted = driver.parse(artifact.text, self._scope)
                 if driver.read(self._scope, wanted) != wanted:
                     return None
+        self._last = readings
         return readings if all(one.matches(fingerprints[part], self._scope) for part, one in readings.items()) else None
 
     def _live_differences(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:

@@ -85,11 +85,13 @@ class World:
     def measure(self) -> dict[str, Values]:
         """Read with the tool, plan, apply a change, and apply it back."""
         reading = in_a_row([run(command.split(), namespace=self.namespace) for command in self.readers])
+        seen = self.svcc("plan", self.file)
         plan = self.svcc("plan", self.file)
         compiled = self.compile()
         apply = self.svcc("apply", self.changed)
         return {
             f"{self.name}: reading with the tool": reading,
+            f"{self.name}: first plan, nothing to do": seen,  # as a session left it, which knows no FILE
             f"{self.name}: plan, nothing to do": plan,
             f"{self.name}: compile": compiled,
             f"{self.name}: apply, one endpoint": apply,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from svcc.apply.drift import drift
 from svcc.apply.execution_plan import ExecutionPlan
@@ -22,16 +23,22 @@ _SAME = Compared(Comparison(), Detail.PROGRAM)
 class Review:
     """A plan, and what it means for services.
 
-    ``before``: the services in place, as recorded. ``after``: the services of the draft. ``drift``: see
+    ``read_before``: reads :attr:`before`. ``after``: the services of the draft. ``drift``: see
     :func:`svcc.apply.drift.drift`.
     """
 
     plan: ExecutionPlan
     generation: int | None
-    before: Summary
+    read_before: Callable[[], Summary]
     after: Summary
     compared: Compared
     drift: Sequence[Change]
+
+    @property
+    def before(self) -> Summary:
+        """The services in place, as recorded. They are read at each use: a plan that changes nothing does not need them.
+        Errors: StoreError."""
+        return self.read_before()
 
     @property
     def empty(self) -> bool:
@@ -43,9 +50,10 @@ def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Rev
     """Return the review of a plan. Where the bundle in place is damaged, nothing is compared with it. Errors:
     StoreError."""
     current = installation.current
-    before = installation.summary(current)
+    before = partial(installation.summary, current)
     if plan.empty and not (current and says_otherwise(installation, current, draft)):
         return Review(plan, installation.number, before, draft.summary, _SAME, ())
+    before()
     try:
         compared = compare_sides(generation_side(installation, current), draft_side(draft))
     except (StoreError, ValueError):

@@ -35,40 +35,71 @@ def table_order(transition: Transition) -> tuple[str, ...]:
 
 
 class XtablesReading(Reading[State]):
-    """The listings of both variants, unless the kernel says that they are as they were."""
+    """The listings of both variants, unless the kernel says that they are as they were.
 
-    def __init__(self, family: str, fingerprint: Fingerprint | None) -> None:
-        self._family, self._fingerprint = family, fingerprint
+    ``repeated``: a session reads time and again; ``last``: its last reading before this one.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        fingerprint: Fingerprint | None,
+        *,
+        repeated: bool = False,
+        last: XtablesReading | None = None,
+    ) -> None:
+        self._family, self._fingerprint, self._repeated = family, fingerprint, repeated
         self._began = threading.get_ident(), generation.transactions()
-        self._listings = Listings(family, fingerprint.mark if fingerprint else "")
+        self._later: XtablesReading | None = None
+        mark = fingerprint.mark if fingerprint else ""
+        listed: Listings | None = last.latest.listings if last else None
+        self.listings: Listings = Listings(family, mark, repeated=repeated, last=listed)
+
+    @property
+    def latest(self) -> XtablesReading:
+        """This reading, or the one after it (:meth:`again`)."""
+        return self._later or self
+
+    def again(self) -> XtablesReading | None:
+        if self._repeated:
+            self._later = XtablesReading(self._family, None, repeated=True)
+        return self._later
 
     def state(self, scope: Scope, wanted: State) -> State:
         loaded = [*scope.texts(self._family)]  # a table of one of these may be in the kernel
-        return self._listings.state(
+        return self.listings.state(
             scope, lambda table: table in wanted.tables or any(f"*{table}\n" in text for text in loaded)
         )
 
     def digest(self, scope: Scope) -> str | None:
-        if self._listings.known and self._fingerprint is not None:  # they are as they were, when it was of them
+        if self.listings.known and self._fingerprint is not None:  # they are as they were, when it was of them
             return self._fingerprint.digest or None
-        return self._listings.digest(scope)
+        return self.listings.digest(scope)
 
     def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
-        return (self._listings.known and fingerprint == self._fingerprint) or super().matches(fingerprint, scope)
+        if self.listings.known and fingerprint == self._fingerprint:
+            return True
+        matches = super().matches(fingerprint, scope)
+        if matches:
+            self.listings.settle()
+        return matches
 
     def mark(self) -> str:
-        return self._listings.mark()
+        return self.listings.mark()
 
     def mark_after(self) -> str:
         thread, count = self._began
         if thread != threading.get_ident():
             return ""
-        return self._listings.mark_after(generation.transactions() - count)
+        return self.listings.mark_after(generation.transactions() - count)
 
     def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
         if not isinstance(earlier, XtablesReading):
             return False
-        return self._listings.became(earlier._listings, have, want, scope)
+        became = self.listings.became(earlier.listings, have, want, scope)
+        if became:
+            self.listings.settle()
+        return became
 
 
 class XtablesDriver(Driver[State]):
@@ -88,6 +119,10 @@ class XtablesDriver(Driver[State]):
 
     def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> XtablesReading:
         return XtablesReading(self.part, fingerprint)
+
+    def follow(self, scope: Scope, fingerprint: Fingerprint, last: Reading[State] | None = None) -> Reading[State]:
+        known = last if isinstance(last, XtablesReading) else None
+        return XtablesReading(self.part, fingerprint, repeated=True, last=known)
 
     def live_only(self, state: State) -> object:
         return {"variant": state.variant, "held": state.held}

@@ -11,24 +11,47 @@ from svcc.kernel.ownership import Ours
 
 _OURS = b"\n-A %b-"
 _UNREADABLE = b"# Table `"
+_END = b"\nCOMMIT\n"
 
 
 def stable(data: bytes, ours: Ours) -> bytes | None:
-    """The lines that say something about ours; None where nft put rules of its own into a table, which hides it."""
+    """The lines that say something about ours; None where nft put rules of its own into a table, which hides it.
+
+    iptables-save prints chain by chain, and chains by name. So most of a table's rules of ours are in a row, and are
+    taken in one piece, not line by line.
+    """
     begin = _OURS % ours.prefix.encode("utf-8", "surrogateescape")
-    name = begin[4:]
-    rules = (b"\n" + data).split(begin)
-    for at, rule in enumerate(rules):
-        if b"\n" in rule:  # other lines follow it
-            first, *others = rule.split(b"\n")
-            if any(line.startswith(_UNREADABLE) for line in others):
-                return None
-            rules[at] = b"\n".join([first, *_kept(others, name)])
-    return begin.join(rules)
+    text = b"\n" + data
+    found, at = [], 0
+    while (first := text.find(begin, at)) >= 0:
+        end = _end_of_rules(text, begin, first)
+        found += [text[at:first], text[first:end]]
+        at = end
+    pieces = [_piece(some, begin) for some in (*found, text[at:])]
+    return None if None in pieces else b"".join(filter(None, pieces))
+
+
+def _end_of_rules(text: bytes, begin: bytes, first: int) -> int:
+    """Where the line of ours ends that is the table's last, of a line of ours that begins at ``first``."""
+    table = text.find(_END, first)
+    last = text.rfind(begin, first, len(text) if table < 0 else table)
+    end = text.find(b"\n", max(last, first) + 1)
+    return len(text) if end < 0 else end
+
+
+def _piece(lines: bytes, begin: bytes) -> bytes | None:
+    """Those of some lines that say something about ours, each with a line end in front of it; None as of
+    :func:`stable`."""
+    if lines.count(b"\n") == lines.count(begin):
+        return lines
+    others = lines.split(b"\n")[1:]
+    if any(line.startswith(_UNREADABLE) for line in others):
+        return None
+    return b"".join(b"\n" + line for line in _kept(others, begin[4:]))
 
 
 def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
-    """The lines that are no rules in chains of ours: tables, their built-in chains, and whatever names ours."""
+    """Tables, their built-in chains, and whatever names ours."""
     kept = []
     for line in lines:
         if line.startswith(b":"):

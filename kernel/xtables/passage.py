@@ -6,7 +6,8 @@ listings would take many times as long.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 
 from svcc.kernel.xtables.state import Rules, Table, Tables
 
@@ -29,11 +30,21 @@ def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
 
 def _sections(listing: bytes) -> dict[str, bytes]:
     """The lines of each table, with a line end in front of each and behind the last."""
+    text = b"\n" + listing + b"\n"
     found: dict[str, bytes] = {}
-    for section in (b"\n" + listing).split(b"\n*")[1:]:
-        name, _, lines = section.partition(b"\n")
-        found[name.decode(errors="replace")] = b"\n" + lines + b"\n"
+    for head, following in pairwise((*_heads(text), len(text))):
+        lines = text.find(b"\n", head)
+        found[text[head + 1 : lines].decode(errors="replace")] = text[lines:following]
     return found
+
+
+def _heads(text: bytes) -> Iterator[int]:
+    """Where the names of tables are. Asterisks are rare, and found more quickly than they are behind line ends."""
+    at = text.find(b"*")
+    while at >= 0:
+        if text.startswith(b"\n*", at - 1):
+            yield at
+        at = text.find(b"*", at + 1)
 
 
 def _same_but(before: bytes, after: bytes, have: Table, want: Table) -> bool:
@@ -51,20 +62,32 @@ def _those(table: Table, names: Collection[str]) -> dict[str, Rules]:
 def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rules]] | None:
     """The lines without those of some chains, and the rules of those that are there. None: that cannot be told."""
     found: dict[str, Rules] = {}
-    for name in sorted(names):
+    cuts: list[tuple[int, int]] = []
+    for name in names:
         declared = f"\n:{name} -\n".encode()
-        if declared not in lines:
+        at = lines.find(declared)
+        if at < 0:
             continue
-        lines = lines.replace(declared, b"\n", 1)
+        cuts.append((at, at + len(declared) - 1))
         head = f"\n-A {name} ".encode()
-        first = lines.find(head)
+        first = lines.find(head, at)
         if first < 0:
             found[name] = ()
             continue
-        end = lines.find(b"\n", lines.rfind(head) + 1)
+        end = lines.find(b"\n", lines.rfind(head, first) + 1)
         block = lines[first:end].split(head)
         if any(b"\n" in rule for rule in block):
             return None  # rules of others are among them
         found[name] = tuple(rule.decode(errors="replace") for rule in block[1:])
-        lines = lines[:first] + lines[end:]
-    return lines, found
+        cuts.append((first, end))
+    return _cut(lines, sorted(cuts)), found
+
+
+def _cut(lines: bytes, cuts: Iterable[tuple[int, int]]) -> bytes:
+    """What is left without some pieces, each from where it begins to where it ends, in this order. The lines are
+    millions of bytes, and copied once."""
+    kept, at = [], 0
+    for begin, end in cuts:
+        kept.append(lines[at:begin])
+        at = end
+    return b"".join((*kept, lines[at:]))

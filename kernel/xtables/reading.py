@@ -9,6 +9,7 @@ from svcc.kernel import tools
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
+from svcc.kernel.xtables import kernels_copy
 from svcc.kernel.xtables.listing_digest import digest, stable_lines
 from svcc.kernel.xtables.passage import passes
 from svcc.kernel.xtables.state import Saved, State, parse_saved
@@ -19,16 +20,21 @@ class Listings:
     """The listings of both variants, under way. Errors of all methods: StepError.
 
     ``known``: the mark that the tables had once (:meth:`mark`). While they still have it, nothing is listed unless
-    somebody asks for it.
+    somebody asks for it. ``repeated``: there will be others, each with the ``last`` ones; as long as legacy tables are
+    the kernel's same bytes, they are not listed again.
     """
 
-    def __init__(self, family: str, known: str = "") -> None:
+    def __init__(self, family: str, known: str = "", *, repeated: bool = False, last: Listings | None = None) -> None:
         self._family = family
         self._usual = default(family)
         self._first_mark = self._mark()
         self._lines: tuple[str, list[bytes | None] | None] | None = None
+        self._copy = self._copied() if repeated and not self._first_mark else ""
+        self._settled = False
         self.known = bool(known) and known == self._first_mark
-        if not self.known:
+        if last is not None and last._settled and self._copy == last._copy:
+            self._lines, self._settled = last._lines, True
+        elif not self.known:
             self._begin()
 
     def _begin(self) -> None:
@@ -72,10 +78,25 @@ class Listings:
     def mark(self) -> str:
         """The kernel's generation number for the tables that are listed, which no others will have. "": there is none,
         as for tables of the legacy variant, or they changed while they were listed."""
+        if not self._first_mark:
+            return ""
         if not self.known:
             self._main.data()
             self._stray_data()
         return self._first_mark if self._mark() == self._first_mark else ""
+
+    def settle(self) -> None:
+        """Others may go on from these listings: they are as was expected.
+
+        The kernel's copy was looked at before. A change that came, was taken back before the listing, and came again in
+        the same bytes would not be told from there on; the next listing shows it.
+        """
+        self._settled = bool(self._copy and self._lines)
+
+    def _copied(self) -> str:
+        """What all tables are called together by their bytes, those of nf_tables by its generation; "": nothing."""
+        copied, called = kernels_copy.look(self._family), generation.mark()
+        return copied and called and f"{self._usual} {called} {copied}"
 
     def mark_after(self, transactions: int) -> str:
         """The mark after so many transactions of nf_tables; "" where anything else happened since."""

@@ -105,7 +105,13 @@ def test_the_mixed_program_is_loaded_beside_a_peer_of_its_own(tmp_path: Path) ->
 @pytest.mark.kernel
 def test_plan_and_apply_are_timed_beside_reading_with_the_tool() -> None:
     part = measured("--only", "changes", "--target", "nft", "--target", "iptables")["changes"]
-    whole = ["reading with the tool", "plan, nothing to do", "compile", "apply, one endpoint"]
+    whole = [
+        "reading with the tool",
+        "first plan, nothing to do",
+        "plan, nothing to do",
+        "compile",
+        "apply, one endpoint",
+    ]
     updates = ["update, one endpoint", "update, one endpoint, to the kernel"]
     for way in WAYS:
         assert_once_each({name: part["cases"][f"{way}: {name}"] for name in whole})

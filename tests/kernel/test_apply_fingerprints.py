@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from support.applied import SIDES, applied
+from support.applied import SIDES, applied, bundles_read
 from support.apply_world import World
 from support.nft_states import use_release
 from support.tools.nft import RELEASES
 from support.waiting import until
-from svcc.apply import code, engine, errors
+from svcc.apply import code, engine, errors, planning
 from svcc.apply.execution_plan import ExecutionPlan
+from svcc.apply.fingerprints import fingerprints_of, record_fingerprints
 from svcc.apply.generation import Draft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import generation, tool
@@ -123,6 +124,19 @@ def test_what_was_seen_is_recognised(world: World, side: str) -> None:
         assert not other.recognised
         assert known == found(other)
         see(world, world.draft(PROGRAM, SIDES[side][0]))
+
+
+def test_where_nothing_is_to_do_no_bundle_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts without fingerprints are known to be left empty by the generation; if not, they are compared."""
+    installation = world.store.installation("custom")
+    current = installation.current
+    assert current is not None
+    read = bundles_read(monkeypatch)
+    with world.inside():
+        assert planning.nothing_to_do(installation, current, None) is not None
+        assert read == []
+        record_fingerprints(installation, current, fingerprints_of(installation, current))
+        assert planning.nothing_to_do(installation, current, None) is None
 
 
 @pytest.mark.parametrize("side", SIDES, indirect=True)

@@ -39,6 +39,7 @@ from svcc.apply.store import Store
 from svcc.apply.upkeep import Upkeep
 from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
+from svcc.kernel.xtables.variant import Listing
 from svcc.targets import find
 from svcc.targets.bundle import bundle_text
 from svcc.targets.interface import TargetByService
@@ -194,6 +195,38 @@ def test_what_somebody_else_changes_of_scripts_meanwhile_is_seen(side: Side, she
         kept.adjust(old)
         assert holds(kept.installation)
         assert kept.adjust(draining(old, "turns")).base is not None
+
+
+@pytest.mark.parametrize("side", ["legacy"], indirect=True)
+def test_legacy_tables_of_the_same_bytes_are_not_listed(
+    side: Side, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are after a change, to see what came of it, and once after another program's."""
+    listed: list[str] = []
+    real = Listing.__init__
+
+    def counted(self: Listing, family: str, kind: str) -> None:
+        if kind == "legacy":
+            listed.append(family)
+        real(self, family, kind)
+
+    monkeypatch.setattr(Listing, "__init__", counted)
+    old = read(OLD)
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
+        kept.follow(old, old)
+        kept.adjust(draining(old, "web"))
+        listed.clear()
+        assert kept.drift() == ()
+        assert listed == []
+        kept.adjust(old)
+        assert listed == ["iptables"]  # to read back
+        shell.run("iptables", "-t", "nat", "-N", "MINE")
+        listed.clear()
+        assert kept.drift() == ()
+        assert listed == ["iptables"]
+        listed.clear()
+        assert kept.drift() == ()
+        assert listed == []
 
 
 @pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)
