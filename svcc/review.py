@@ -36,7 +36,7 @@ class Review:
 
     @property
     def before(self) -> Summary:
-        """The services in place, as recorded. They are read at each use: a plan that changes nothing does not need them.
+        """The services in place, as recorded. They are read at each use: an empty plan does not need them.
         Errors: StoreError."""
         return self.read_before()
 
