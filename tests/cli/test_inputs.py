@@ -151,6 +151,23 @@ def test_a_folder_is_taken_where_a_bundle_is() -> None:
     )
 
 
+def test_a_link_that_leads_nowhere_is_no_part_that_is_left_out() -> None:
+    """What it should have led to may be all that is served by IPv6."""
+    Path("a.dsl").write_text(
+        FINE.replace("198.19.0.1", "198.19.0.1 fd00::1").replace("100.64.0.1", "100.64.0.1; fd00:64::1")
+    )
+    assert CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "iptables", "-o", "there"]).exit_code == 0
+    Path("there/ip6tables.rules").unlink()
+    Path("there/ip6tables.rules").symlink_to("not-mounted")
+    planned = CliRunner().invoke(svcc, ["plan", "there", "-t", "iptables", "--state-dir", "state"])
+    assert planned.exit_code == Exit.INPUT
+    compared = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "iptables", "--check", "there"])
+    assert compared.exit_code == Exit.MACHINE
+    for result in (planned, compared):
+        assert "there/ip6tables.rules: No such file or directory" in result.output
+    assert CliRunner().invoke(svcc, ["diff", "a.dsl", "there"]).exit_code == Exit.INPUT
+
+
 def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
     Path("a.dsl").write_text(FINE)
     printed = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "ipvs"]).output
