@@ -243,3 +243,18 @@ def test_includes_have_an_end() -> None:
     Path("a.dsl").write_text('include "b.dsl"\n' * 10_002 + FINE)
     assert ("SVC005", "a program has at most 10000 includes") in said("a.dsl")
     assert len([words for _, words in said("a.dsl") if "includes" in words]) == 1
+
+
+@pytest.mark.parametrize(("compiled", "wanted"), [("nft", "iptables"), ("iptables", "nft"), ("ipvs", "nft")])
+def test_what_another_target_compiled_is_told_so(compiled: str, wanted: str) -> None:
+    """Also where it is a part alone, without a bundle's heading: it is no file of another tool's."""
+    Path("a.dsl").write_text(FINE)
+    Path("a.rules").write_text(CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", compiled, "-q"]).output)
+    for words in (["plan"], ["apply"], ["trace", "--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]):
+        result = CliRunner().invoke(svcc, [*words, "a.rules", "-t", wanted])
+        assert result.exit_code == Exit.INPUT
+        first = result.output.splitlines()[0]
+        assert first.startswith(
+            f"error[SVC065]: {'it is a bundle for' if compiled != 'nft' else 'this looks like what'}"
+        )
+        assert first.endswith(f"not for {wanted}")
