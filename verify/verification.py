@@ -12,6 +12,7 @@ from typing import Self
 
 from svcc.apply.rehearsal import RefusedPart, load_bundle
 from svcc.compiler import ir
+from svcc.targets import find
 from svcc.targets.interface import Bundle
 from svcc.verify.balancer_cases import Balancers
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
@@ -61,7 +62,9 @@ class Verification:
         try:
             for anywhere in ("0.0.0.0", "::"):
                 lab.listen(NODE, anywhere, UNDECLARED_PORT)
-            verification = cls(program, node, bundle, default, lab, list(cases(program, node, lab)))
+            target = find(bundle.target)
+            tried = cases(program, node, lab, translates=target is None or target.translates)
+            verification = cls(program, node, bundle, default, lab, [*tried])
             verification.load()
         except BaseException:
             lab.down()
