@@ -20,6 +20,7 @@ from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
+from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.requirements import IPTABLES, Tool
 from svcc.kernel.sysctl.settings import of_device
 from svcc.targets import find
@@ -155,7 +156,11 @@ def _examine_by_trial(target: Target) -> Finding:
     if os.geteuid() != 0:
         return Finding(target.name, subject, "not tried", "run as root: rules need CAP_NET_ADMIN")
     program = trial_program()
-    failures = rehearse(target.render(program, program.nodes[0]))
+    try:
+        failures = rehearse(target.render(program, program.nodes[0]))
+    except NamespaceError:  # a container that may change rules (CAP_NET_ADMIN), and make no namespaces
+        remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
+        return Finding(target.name, subject, "not tried", remedy, fatal=False)
     if not failures:
         return Finding(target.name, subject, "taken by tools and kernel")
     failure = failures[0]

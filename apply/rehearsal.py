@@ -28,7 +28,8 @@ class RefusedPart:
 def rehearse(bundle: Bundle) -> list[RefusedPart]:
     """Load every part in order, each with its own tool; needs root. Empty: this machine takes the bundle.
 
-    After the first failure the others are not tried: they build on it.
+    After the first failure the others are not tried: they build on it. Errors: NamespaceError, where this process may
+    make no namespace to try them in.
     """
     namespace = Namespace("rehearsal")
     try:

@@ -27,6 +27,9 @@ PATIENCE = 10
 #: Rounds that a client waits for its affinity to pass: two endpoints by chance give the same 20 times in a million.
 ROUNDS = 20
 
+#: Where they more likely do so by chance (one endpoint has most of the weight), no expiry is waited for.
+_UNLIKELY = 1e-5
+
 #: Connections under way together while most of them wait for an answer that is not to come.
 AT_ONCE = 512
 
@@ -216,10 +219,10 @@ class Verification:
     def expiries(self) -> Iterator[Verdict]:
         """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.
 
-        Each of its new connections is chosen afresh, so in many rounds one gets another, unless there is only one.
-        All are waited for together.
+        Each of its new connections is chosen afresh, so in many rounds one gets another, unless there is only one, or
+        one that most get, or the client's address chooses. All are waited for together.
         """
-        waiting = {id(case): case for case in self.cases if _expires(case)}
+        waiting = {id(case): case for case in self.cases if _expires(case, self.default)}
         seen: dict[int, Counter[str]] = {key: Counter() for key in waiting}
         longest = max((_timeout(case) for case in waiting.values()), default=0)
         for _ in range(ROUNDS if waiting else 0):
@@ -237,10 +240,14 @@ class Verification:
             yield Verdict(_about(case, "after its affinity"), dict(seen[id(case)]), deviation)
 
 
-def _expires(case: Case) -> bool:
-    """Whether to wait for the case's affinity to pass."""
+def _expires(case: Case, default: ir.Scheduler) -> bool:
+    """Whether to wait for the case's affinity to pass: a fresh choice is then sure to be another one some time."""
     expected = case.expected
-    return case.where == CLIENT and isinstance(expected, Forwarded) and len(expected.choices) > 1 and _short(expected)
+    if case.where != CLIENT or not isinstance(expected, Forwarded) or not _short(expected):
+        return False
+    if (case.scheduler or default) in STICKY and not case.by_port:
+        return False
+    return sum(float(choice.share) ** ROUNDS for choice in expected.choices) < _UNLIKELY
 
 
 def _lasts(case: Case) -> bool:

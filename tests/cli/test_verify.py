@@ -242,3 +242,23 @@ def test_the_node_comes_from_the_very_address_that_it_has_and_goes_to(tmp_path: 
     path.write_text(_OWN_SOURCES)
     run = verify(path, target, "-c", "3")
     assert run.exit_code == 0, run.output
+
+
+_SELDOM = """\
+defaults { affinity client-ip 1s }
+service hashed { vip 198.19.0.1; port 80/tcp; scheduler sh; endpoints { 100.64.0.9; 100.64.0.19 } }
+service seldom {
+  vip 198.19.0.2
+  port 80/tcp
+  endpoints { 100.64.0.9 weight 65535; 100.64.0.19 }
+}
+"""
+
+
+@pytest.mark.slow
+def test_who_gets_the_same_endpoint_without_affinity_is_no_deviation_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "seldom.dsl"
+    path.write_text(_SELDOM)
+    run = verify(path, "nft", "-c", "3")
+    assert run.exit_code == 0, run.output
+    assert "after its affinity" not in run.output
