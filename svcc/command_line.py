@@ -130,8 +130,8 @@ def main() -> None:
         status = Exit.MACHINE
         _report(error)
         _discard_output()
-    except Exception:  # noqa: BLE001 - whatever it is, it has to be told from a difference
-        status = _bug()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has to be told from a difference
+        status = _about_state(error) or _bug()
     sys.stdout.flush() if sys.stdout else None
     number = signals.noted()
     if number is not None and status in (Exit.DONE, Exit.DIFFERENT):
@@ -148,6 +148,17 @@ def _run() -> int:
     except click.Abort:
         return signals.status(SIGINT)
     return status if isinstance(status, int) else Exit.DONE
+
+
+def _about_state(error: Exception) -> Exit | None:
+    """Say why the state directory cannot be used, whichever command looks into it; None: it is another error."""
+    from svcc.apply.state_files import StoreError
+
+    if not isinstance(error, StoreError):
+        return None
+    with suppress(OSError):
+        click.echo(f"svcc: {error}", err=True)
+    return Exit.MACHINE
 
 
 def _bug() -> Exit:
