@@ -41,8 +41,10 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
             for address in addresses:
                 yield from bad(f"{statement}", address, service.spans.get(f"{statement} {address}", service.span))
         for endpoint in service.endpoints:
-            if unable(endpoint.address) is not None:
-                yield from bad("endpoint", endpoint.address, endpoint.span or service.span)
+            if (kind := unable(endpoint.address)) is not None:
+                hint = "write the address that it has on its network" if endpoint.address.is_loopback else None
+                message = f"endpoint {_text(endpoint.address)} is {kind}"
+                yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span, hint)
             if int(endpoint.address) in edge_numbers and endpoint.address in edges:
                 message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
