@@ -1,4 +1,4 @@
-"""Containers that may change rules and little else: what svcc cannot do there is said, and the rest is done."""
+"""What the doctor says where not all can be done: in containers with few rights, beside tables that nft wrote into."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ def test_who_may_make_no_namespaces_is_told_so_by_the_doctor(shell: Shell) -> No
     assert [one["state"] for one in trials] == ["not tried"]
     assert without(shell, "sys_admin", "apply", "a.dsl", "-t", "nft", "-q").returncode == 0
     assert shell.endpoints() == A
+
+
+def test_tables_that_iptables_cannot_read_are_named_before_an_apply_is_tried(shell: Shell) -> None:
+    """Rules that nft put into a table of iptables' stop iptables-save, and so every apply there."""
+    words = ("add table ip filter", "add chain ip filter x", "add rule ip filter x ct mark set meta mark map { 1 : 2 }")
+    shell.run("nft", "; ".join(words))
+    refused = shell.svcc("apply", "a.dsl", "-t", "iptables", status=3)
+    assert "cannot read table filter: nft put rules of its own there" in refused.stderr
+    said = shell.svcc("doctor", "-t", "iptables", "--json", status=3)
+    lacking = [one for one in json.loads(said.stdout)["findings"] if one["fatal"] and one["remedy"]]
+    assert [(one["subject"], one["state"]) for one in lacking] == [
+        ("iptables table filter", "holds rules of nft's own")
+    ]
+    assert shell.svcc("doctor", "-t", "nft", "--json").returncode == 0
