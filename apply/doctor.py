@@ -24,6 +24,7 @@ from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.requirements import IPTABLES, Tool
+from svcc.kernel.rights import Capability, holds
 from svcc.kernel.steps import StepError
 from svcc.kernel.sysctl.settings import of_device
 from svcc.kernel.xtables.state import State
@@ -178,13 +179,22 @@ def _examine_by_trial(target: Target) -> Finding:
     program = trial_program()
     try:
         failures = rehearse(target.render(program, program.nodes[0]))
-    except NamespaceError:  # a container that may change rules (CAP_NET_ADMIN), and make no namespaces
-        remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
-        return Finding(target.name, subject, "not tried", remedy, fatal=False)
+    except NamespaceError:
+        return _not_tried(target.name, subject)
     if not failures:
         return Finding(target.name, subject, "taken by tools and kernel")
     failure = failures[0]
     return Finding(target.name, subject, f"{failure.tool} fails at part {failure.part}", failure.words)
+
+
+def _not_tried(target: str, subject: str) -> Finding:
+    """Where no namespace can be made. A container may be able to change rules all the same."""
+    if not holds(Capability.NET_ADMIN):
+        return Finding(target, subject, "not tried", "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)")
+    if holds(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
+        return Finding(target, subject, "not tried", "run as root of the user namespace that has this network")
+    remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
+    return Finding(target, subject, "not tried", remedy, fatal=False)
 
 
 def trial_program() -> ir.Program:

@@ -35,16 +35,15 @@ def _check(result: int, what: str) -> None:
 def _come_back() -> Iterator[None]:
     """Return the calling thread to the namespace it is in now (namespaces belong to threads). Errors: NamespaceError.
 
-    Who may not leave it may not be set back either, and has no need to.
+    It is set to that one first: who may not come back (root of a user namespace whose network is another's) stays.
     """
     home = _own()
     try:
-        yield
-        _check(_libc.setns(home, _CLONE_NEWNET), "setns back")
-    except BaseException:
-        if os.stat(_THREAD_NS).st_ino != os.fstat(home).st_ino:
+        _check(_libc.setns(home, _CLONE_NEWNET), "setns")
+        try:
+            yield
+        finally:
             _check(_libc.setns(home, _CLONE_NEWNET), "setns back")
-        raise
     finally:
         os.close(home)
 

@@ -14,7 +14,11 @@ pytestmark = pytest.mark.kernel
 
 def without(shell: Shell, right: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Svcc in the shell's namespace, without one capability."""
-    command = ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}", *shell.words(*words)]
+    return started(shell, ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}"], *words)
+
+
+def started(shell: Shell, by: list[str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [*by, *shell.words(*words)]
     with shell.namespace.entered():
         return subprocess.run(
             command, env=shell.environment(), cwd=shell.folder, capture_output=True, text=True, check=False
@@ -28,6 +32,25 @@ def test_who_may_make_no_namespaces_is_told_so_by_the_doctor(shell: Shell) -> No
     assert [one["state"] for one in trials] == ["not tried"]
     assert without(shell, "sys_admin", "apply", "a.dsl", "-t", "nft", "-q").returncode == 0
     assert shell.endpoints() == A
+
+
+@pytest.mark.parametrize(
+    ("by", "remedy"),
+    [
+        (
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
+            "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)",
+        ),
+        (["unshare", "--user", "--map-root-user"], "run as root of the user namespace that has this network"),
+    ],
+    ids=["no capabilities", "root of a user namespace"],
+)
+def test_who_may_change_no_rules_is_not_told_that_all_is_well(shell: Shell, by: list[str], remedy: str) -> None:
+    said = started(shell, by, "doctor", "-t", "nft", "--json")
+    assert (said.returncode, said.stderr) == (3, "")
+    lacking = [one for one in json.loads(said.stdout)["findings"] if one["fatal"] and one["remedy"]]
+    assert [one["remedy"] for one in lacking] == [remedy]
+    assert started(shell, by, "apply", "a.dsl", "-t", "nft", "-q").returncode == 3
 
 
 def test_tables_that_iptables_cannot_read_are_named_before_an_apply_is_tried(shell: Shell) -> None:
