@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -15,13 +16,19 @@ from pathlib import Path
 from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import rehearse
 from svcc.apply.reverse_path import dropped_so_far, strict_devices
+from svcc.apply.scope import Scope
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
+from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.requirements import IPTABLES, Tool
+from svcc.kernel.rights import Capability, holds
+from svcc.kernel.steps import StepError
 from svcc.kernel.sysctl.settings import of_device
+from svcc.kernel.xtables.state import State
+from svcc.kernel.xtables.variant import default, saved
 from svcc.targets import find
 from svcc.targets.interface import Target
 
@@ -56,6 +63,7 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
     if os.geteuid() == 0:
+        yield from _examine_tables(target)
         for one in obstructions(served, translated=target.translates, ours=ours):
             if not one.subject.endswith("forwarding"):  # forwarding has its finding already
                 yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
@@ -107,6 +115,20 @@ def _examine_variants(target: str) -> Iterator[Finding]:
     if os.geteuid() == 0 and _holds_rules(other):
         remedy = f"the {other} variant holds rules as well: move them, or both decide"
     yield Finding(target, "iptables variant", variant, remedy, fatal=False)
+
+
+def _examine_tables(target: Target) -> Iterator[Finding]:
+    """Tables of iptables that the target has rules in, and that iptables-save cannot read: no apply is tried there."""
+    program = trial_program()
+    for artifact in target.render(program, program.nodes[0]).artifacts:
+        if not isinstance(artifact.state, State):
+            continue
+        family = artifact.part.name
+        with suppress(StepError):  # of a tool that is missing there is a line
+            unreadable = saved(family, default(family), Scope(program.cluster.prefix)).unreadable
+            for table in sorted(unreadable & artifact.state.tables.keys()):
+                remedy = "move these to a table of their own (`nft list table` shows them), or serve by target nft"
+                yield Finding(target.name, f"{family} table {table}", "holds rules of nft's own", remedy)
 
 
 def _holds_rules(variant: str) -> bool:
@@ -162,11 +184,24 @@ def _examine_by_trial(target: Target) -> Finding:
     if os.geteuid() != 0:
         return Finding(target.name, subject, "not tried", "run as root: rules need CAP_NET_ADMIN")
     program = trial_program()
-    failures = rehearse(target.render(program, program.nodes[0]))
+    try:
+        failures = rehearse(target.render(program, program.nodes[0]))
+    except NamespaceError:
+        return _not_tried(target.name, subject)
     if not failures:
         return Finding(target.name, subject, "taken by tools and kernel")
     failure = failures[0]
     return Finding(target.name, subject, f"{failure.tool} fails at part {failure.part}", failure.words)
+
+
+def _not_tried(target: str, subject: str) -> Finding:
+    """Where no namespace can be made. A container may be able to change rules all the same."""
+    if not holds(Capability.NET_ADMIN):
+        return Finding(target, subject, "not tried", "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)")
+    if holds(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
+        return Finding(target, subject, "not tried", "run as root of the user namespace that has this network")
+    remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
+    return Finding(target, subject, "not tried", remedy, fatal=False)
 
 
 def trial_program() -> ir.Program:

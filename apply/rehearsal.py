@@ -29,7 +29,8 @@ def rehearse(bundle: Bundle) -> list[RefusedPart]:
     """Load every part of a bundle in order, each with its own tool; needs root. Return the parts that were refused; an
     empty list says that this machine takes the bundle.
 
-    After the first failure the parts that follow are not tried, because they build on it.
+    After the first failure the parts that follow are not tried, because they build on it. Errors: NamespaceError where
+    this process may make no namespace to try them in.
     """
     namespace = Namespace("rehearsal")
     try:

@@ -59,6 +59,9 @@ def from_file(file: str, target: Target, node: str | None) -> Wanted:
         name = "<stdin>" if file == "-" else file
         found = accept(file, lambda: split_bundle(source_of_text(name, data), target), node)
         return found if file == "-" else replace(found, sources=source_of(file, data))
+    if (other := target_alone(data)) is not None:
+        message = f"this looks like what target {other.name} compiles to: it is not for {target.name}"
+        raise InputError([Diagnostic(Code.BUNDLE, message, file=file)])
     return _compiled(file, data, target, node)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable, unable_within
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, related
 from svcc.compiler.read_addresses import numbers, versions
@@ -21,31 +22,8 @@ def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _check_announced(program)
 
 
-def _kind(address: ir.Address) -> str | None:
-    """Return why an address cannot serve, by its kind (RFC 1122 3.2.1.3, RFC 4291 2). Return None where it can."""
-    number = int(address)
-    if isinstance(address, IPv6Address):
-        if 0x2000 <= number >> 112 < 0xFE80:
-            return None
-        if address.ipv4_mapped is not None:
-            return f"an IPv4 address written as IPv6: write {address.ipv4_mapped}"
-        if address.is_link_local:
-            return "a link-local address, which means nothing beyond its link"
-    elif 0 < number >> 24 < 224 and number >> 24 != 127:
-        return None
-    if address.is_unspecified:
-        return "the unspecified address"
-    if address.is_loopback:
-        return "a loopback address"
-    if address.is_multicast:
-        return "a multicast address"
-    if isinstance(address, IPv6Address):
-        return "reserved" if address.is_reserved else None
-    return "the broadcast address" if number == 0xFFFF_FFFF else "reserved"
-
-
 def _are_plain(addresses: list[ir.Address], edges: frozenset[int]) -> bool:
-    """Whether all of them can serve, and none is at the edge of a network, as far as that is to be seen at once."""
+    """Whether all addresses can serve and none is at the edge of a network. False also where that takes a closer look."""
     if versions(addresses) != {4}:
         return not addresses
     found = numbers(addresses)
@@ -55,7 +33,7 @@ def _are_plain(addresses: list[ir.Address], edges: frozenset[int]) -> bool:
 
 def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
     def bad(what: str, address: ir.Address, span: Span | None) -> Iterator[Diagnostic]:
-        kind = _kind(address)
+        kind = unable(address)
         if kind is not None:
             yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address)} is {kind}", span)
 
@@ -75,8 +53,11 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
         if _are_plain([endpoint.address for endpoint in service.endpoints], edge_numbers):
             continue
         for endpoint in service.endpoints:
-            yield from bad("endpoint", endpoint.address, endpoint.span or service.span)
-            if endpoint.address in edges:
+            if (kind := unable(endpoint.address)) is not None:
+                hint = "write the address that it has on its network" if endpoint.address.is_loopback else None
+                message = f"endpoint {_text(endpoint.address)} is {kind}"
+                yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span, hint)
+            if int(endpoint.address) in edge_numbers and endpoint.address in edges:
                 message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
 
@@ -114,6 +95,7 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
                     f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network written as IPv6: write {meant}"
                 )
                 yield Diagnostic(Code.ADDRESS_KIND, message, span)
+                continue
             # nodeport-addresses has a warning of its own for each network that can serve nothing
             if statement == "nodeport-addresses":
                 continue
@@ -121,6 +103,11 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
                 span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
                 message = f"{statement} {network} is the unspecified address, which no packet has"
                 hint = f"every address is written {network.network_address}/0"
+                yield Diagnostic(Code.ADDRESS_KIND, message, span, hint)
+            elif statement == "services" and network.prefixlen and (others := unable_within(network)) is not None:
+                span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
+                message = f"services {network} has {others} in it, and what is sent to these would be rejected"
+                hint = "name the networks that hold service addresses alone"
                 yield Diagnostic(Code.ADDRESS_KIND, message, span, hint)
 
 

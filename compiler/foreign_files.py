@@ -32,6 +32,10 @@ def _hint(kind: _Kind, name: str) -> str:
     return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else _INSTEAD
 
 
+#: The first line of bundles, which svcc itself compiled.
+_BUNDLE = re.compile(r"\A#: svcc bundle .*")
+_NO_BUNDLE = "give the program that it was compiled from; svcc plan, apply, diff and trace take the bundle itself"
+
 #: The kinds of files. The first that fits counts.
 _KINDS = _kinds(
     ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S", "kubernetes"),
@@ -73,9 +77,20 @@ _OURS = re.compile(r"^[ \t]*(?:svcc\s+1\s|(?:service|cluster|node|endpoints|defa
 _LOOKED_AT = 64 * 1024
 
 
+def compiled_file(source: Source) -> Diagnostic | None:
+    """Return a diagnostic of a bundle where something else is wanted. Return None for other files."""
+    found = _BUNDLE.match(source.text)
+    if found is None:
+        return None
+    span = Span(source, found.start(), found.end())
+    return Diagnostic(Code.FOREIGN, "this is a bundle, which was compiled already", span, _NO_BUNDLE)
+
+
 def foreign_file(source: Source) -> Diagnostic | None:
     """Return a diagnostic that says which other language a text is in. Return None where it looks like none of them."""
     text = source.text[:_LOOKED_AT]
+    if (compiled := compiled_file(source)) is not None:
+        return compiled
     if _OURS.search(text):
         return None
     for kind in _KINDS:

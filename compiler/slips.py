@@ -137,6 +137,17 @@ def _weight(found: re.Match[str]) -> str:
     return f"weights are whole numbers that count beside each other: weight {int(number)}"
 
 
+def _one_unit(found: re.Match[str]) -> str:
+    """A time of two units in the smaller one: 210m of 3h30m."""
+    seconds = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+    whole = int(found["many"]) * seconds[found["large"]] + int(found["few"]) * seconds[found["small"]]
+    return f"a time has one unit: {whole // seconds[found['small']]}{found['small']}"
+
+
+def _share(found: re.Match[str]) -> str:
+    return f"write: {found['address']} weight {found['one'] or found['two'] or found['three']}"
+
+
 def _endpoint(found: re.Match[str]) -> str:
     address = re.sub(r"\s+", ":", found["address"])
     return f"the protocol is that of the service's port: {address}"
@@ -174,8 +185,81 @@ _STATEMENTS = _shapes(
     (r"^---$|^%YAML\b", "a file is one program: YAML's marks have no place in it"),
 )
 
+_ADDRESSES = "addresses stand in `endpoints {{ … }}`, and here the port that they have: -> 8080"
+
 #: Pieces of statements. The first pattern whose match holds the culprit counts.
 _SHAPES = _shapes(
+    # what is written nearly so
+    (
+        r"^(?:vip|external-ip)\s.*?(?<!\S)\d+(?:\.\d+){3}:(?P<port>\d+/\w+)",
+        "the port is a statement of its own: port {port}",
+    ),
+    (
+        r"^(?:vip|external-ip)\s.*?(?<!\S)(?P<head>\d+(?:\.\d+){2}\.)(?P<first>\d+)-(?P<last>\d+)(?![\d.])",
+        "both ends of a range are addresses: {head}{first}-{head}{last}",
+    ),
+    (
+        r"^(?:vip|external-ip)\s.*?(?P<first>\d+(?:\.\d+){3})\s+(?:-|to)\s*(?P<last>\d+(?:\.\d+){3})",
+        "a range has no blanks in it: {first}-{last}",
+    ),
+    (
+        r"^(?P<word>vip|external-ip|allow-from|pods|services|snat)\s+\((?P<rest>[^()]*)\)?",
+        "values stand side by side, without brackets: {word} {rest}",
+    ),
+    (r"^port\s+name\s+(?P<name>[\w-]+)\s+(?P<port>\d\S*)", "the name stands alone: port {name} {port}"),
+    (r"^port\s+(?P<port>\d\S*/\w+)\s+name\s+(?P<name>[\w-]+)", "the name comes first: port {name} {port}"),
+    (r"^port\s.*->\s*(?:\d+(?:\.\d+){3}|\[\S+\]|[\da-f]*::[\da-f:]*)$", _ADDRESSES),
+    (
+        r"(?P<first>\d+)/(?P<protocol>tcp|udp|sctp)-(?P<last>\d+)/(?P=protocol)",
+        "a range is written with `-`: {first}-{last}/{protocol}",
+    ),
+    (r"^nodeports\s+(?P<first>\d+)\s+to\s+(?P<last>\d+)(?P<rest>)", _range),
+    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)\s+to\s+(?P<last>\d+)(?P<rest>/\w+)", _range),
+    (
+        r"(?P<port>\d\S*/\w+)\s+nodeport\s+(?P<node>\d+)\s*->\s*(?P<target>\d+)",
+        "the target comes first: {port} -> {target} nodeport {node}",
+    ),
+    (
+        r"(?P<port>\d\S*/\w+)\s+(?i:target|(?:target|container|to)[-_]?port)\s*[:=]?\s*(?P<target>\d+)",
+        "write: {port} -> {target}",
+    ),
+    (r"^port\s+(?:[a-z]\S*\s+)?(?:0x[0-9a-fA-F]+|\d+e\d+|\d+\.\d+)(?:/\w+)?$", "a port is a whole number: 80/tcp"),
+    (
+        r"^port\s.*\s(?P<word>scheduler|affinity|check|traffic|masquerade|allow-from|snat|forward|announce)\s.*",
+        "`{word}` is a statement of its own, for all ports of the service",
+    ),
+    (r"(?<!\S)(?P<many>\d+)(?P<large>[dhm])(?P<few>\d+)(?P<small>[hms])(?!\S)", _one_unit),
+    (
+        r"^check\s+(?P<kind>https?)\s+(?P<path>/\S*)\s+(?P<port>80|443|\d{4,5})$",
+        "the port comes first: check {kind} {port} {path}",
+    ),
+    (r"\bexpect\s+(?P<class>[1-5])[xX]{2}", "a range is written with `-`: expect {class}00-{class}99"),
+    (
+        r"\bexpect\s+(?P<first>[1-5]\d\d)\s*,?\s*(?P<last>[1-5]\d\d)\b",
+        "it is one status, or a range: expect {first}-{last}",
+    ),
+    (
+        r"^(?P<address>[\d\[][\w.:\]]*)(?:\s*\(\s*(?P<one>\d+)|\s*\*\s*(?P<two>\d+)|\s+(?:w|x|priority|share)\s*=?\s*(?P<three>\d+))",
+        _share,
+    ),
+    (r"^[\d\[]\S*\s.*\bweight$", "write: weight 2"),
+    (r"^[\d\[]\S*\s.*\bon$", "write: on node-a"),
+    (
+        r"^(?P<address>\d+(?:\.\d+){3}:\d+)-\d+$",
+        "ranges of ports stand in `port` statements, and here their first port: {address}",
+    ),
+    (r"^(?P<address>\d+(?:\.\d+){3}):\*$", "its ports are those of the service: {address}"),
+    (r"^(?:unix:|/(?![/*]))\S*", "an endpoint is an address of IPv4 or IPv6"),
+    (r"^\* ?.*", "a list has no `*`: each value stands for itself"),
+    (r"^nodeports\s+(?:none|off|no|false)$", "only a port that says `nodeport` has one: leave the statement out"),
+    (r"^mark\s+(?:auto|none|off|no|default)$", "without the statement it is 0x4000"),
+    (r"^(?P<block>cluster|defaults)\s+[\w.-]+$", "the block has no name: {block} {{ … }}"),
+    (
+        r"^nodeport-addresses\s+(?!(?:any|all)$)[a-z][\w.-]*$",
+        "it lists networks, not devices: nodeport-addresses 10.0.0.0/8",
+    ),
+    (r"^prefix(?:\s+[\w-]+\s+\S+)?$", "a prefix is one word: prefix SVCC"),
+    # others
     (r"^={7}$", "a merge that was not finished: keep what is right, and remove its marks"),
     (r"\$(?:$|(?=[({]))", "a let is written $name; svcc knows no variables of a shell"),
     (
@@ -325,7 +409,7 @@ _SHAPES = _shapes(
     (r"^node\s+(?P<name>\S+)\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
     (r"^\d+(?:\.\d+){3}$", "say what the address is: address, vip or external-ip, or a line in `endpoints {{ … }}`"),
     (r"^(?:allow-from|pods)\s+(?:any|all|\*)$", "every address is written 0.0.0.0/0, for IPv6 ::/0"),
-    (r"^(?:vip|external-ip)\s+(?:any|all|\*)$", "svcc serves addresses that it knows: write them"),
+    (r"^(?:vip|external-ip)\s+(?:any|all|none|auto|dhcp|\*)$", "svcc serves addresses that it knows: write them"),
     (
         r"^(?P<address>[\d.]+)\s+port\s+(?P<port>\d+)",
         "the port follows the address: {address}:{port}",
@@ -369,7 +453,7 @@ _SHAPES = _shapes(
     (r"^- ?.*", "a list has no `-`: each value stands for itself"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
     (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
-    (r"(?<!\S)\d+(?:\.\d+){3}-\d+(?:\.\d+){3}", "only `vip` and `external-ip` take ranges of addresses"),
+    (r"(?<!\S)\d+(?:\.\d+){3}-\d+(?:\.\d+){0,3}", "only `vip` and `external-ip` take ranges of addresses"),
     (r"^affinity\s+(?P<time>\d+\w*)$", "write whose: affinity client-ip {time}"),
     (
         r"^check\s+\w+(?:\s+\d+)?\s+(?P<word>[A-Za-z_-]+)\s+\d\S*",

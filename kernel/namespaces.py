@@ -33,13 +33,27 @@ def _check(result: int, what: str) -> None:
 
 @contextmanager
 def _come_back() -> Iterator[None]:
-    """Return the calling thread to the namespace it is in now (namespaces belong to threads)."""
-    home = os.open(_THREAD_NS, os.O_RDONLY | os.O_CLOEXEC)
+    """Return the calling thread to the namespace it is in now (namespaces belong to threads). Errors: NamespaceError.
+
+    It is set to that one first: who may not come back (root of a user namespace whose network is another's) stays.
+    """
+    home = _own()
     try:
-        yield
+        _check(_libc.setns(home, _CLONE_NEWNET), "setns")
+        try:
+            yield
+        finally:
+            _check(_libc.setns(home, _CLONE_NEWNET), "setns back")
     finally:
-        _check(_libc.setns(home, _CLONE_NEWNET), "setns back")
         os.close(home)
+
+
+def _own() -> int:
+    """A descriptor of the namespace that the calling thread is in. Errors: NamespaceError."""
+    try:
+        return os.open(_THREAD_NS, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NamespaceError(f"{_THREAD_NS}: {error.strerror} (is /proc mounted?)") from None
 
 
 class Namespace:
@@ -49,7 +63,7 @@ class Namespace:
         self.name = name
         with _come_back():
             _check(_libc.unshare(_CLONE_NEWNET), "unshare")
-            self.fd = os.open(_THREAD_NS, os.O_RDONLY | os.O_CLOEXEC)
+            self.fd = _own()
 
     @property
     def path(self) -> str:

@@ -130,8 +130,8 @@ def main() -> None:
         status = Exit.MACHINE
         _report(error)
         _discard_output()
-    except Exception:  # noqa: BLE001 - no error may end with the exit status of a difference
-        status = _bug()
+    except Exception as error:  # noqa: BLE001 - no error may end with the exit status of a difference
+        status = _state_error(error) or _bug()
     sys.stdout.flush() if sys.stdout else None
     number = signals.noted()
     if number is not None and status in (Exit.DONE, Exit.DIFFERENT):
@@ -148,6 +148,17 @@ def _run() -> int:
     except click.Abort:
         return signals.status(SIGINT)
     return status if isinstance(status, int) else Exit.DONE
+
+
+def _state_error(error: Exception) -> Exit | None:
+    """Report that the state directory cannot be used, for any command. Return None for other errors."""
+    from svcc.apply.state_files import StoreError
+
+    if not isinstance(error, StoreError):
+        return None
+    with suppress(OSError):
+        click.echo(f"svcc: {error}", err=True)
+    return Exit.MACHINE
 
 
 def _bug() -> Exit:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -19,10 +18,8 @@ from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit
+from svcc.kernel.rights import Capability, holds
 from svcc.paths import FilePath
-
-#: The number of CAP_NET_ADMIN (include/uapi/linux/capability.h).
-_NET_ADMIN = 12
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -74,22 +71,12 @@ def need_root() -> None:
     """End the command unless this process is root's and has CAP_NET_ADMIN, which a container or unit may withhold."""
     if os.geteuid() != 0:
         fail("rules can be read and changed by root only", Exit.MACHINE)
-    if not _may_change_the_network():
+    if not holds(Capability.NET_ADMIN):
         fail(
             "rules can be read and changed with CAP_NET_ADMIN only, which this container or unit lacks "
             "(of a container: --cap-add NET_ADMIN)",
             Exit.MACHINE,
         )
-
-
-def _may_change_the_network() -> bool:
-    """Whether this process has CAP_NET_ADMIN (proc(5), CapEff); true where that cannot be read: the tools will tell."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            name, _, held = line.partition(":")
-            if name == "CapEff":
-                return bool(int(held, 16) >> _NET_ADMIN & 1)
-    return True
 
 
 #: Libraries that only the agent needs.

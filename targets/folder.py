@@ -82,8 +82,11 @@ def _draft(path: Path, text: str, stack: ExitStack) -> str:
 
 
 def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
-    """Return the content of a part's file, or None where there is no such file. Errors: OSError."""
-    if not path.exists():
+    """Return the content of a part's file, or None where there is no such file. Errors: OSError.
+
+    A link that leads nowhere does not say that a part was left out: it is an error, like any file that cannot be read.
+    """
+    if not os.path.lexists(path):
         return None
     try:
         return (budget or Budget()).read(str(path))
@@ -119,7 +122,7 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
     Errors: RefusedText, where there are files in several languages.
     """
     forms = [one for one in target.syntaxes.values() if one.name == part.name] or [part]
-    there = [one for one in forms if (folder / one.file).exists()]
+    there = [one for one in forms if os.path.lexists(folder / one.file)]
     if len(there) > 1:
         files = one_of([one.file for one in there], "and")
         raise RefusedText(Code.BUNDLE, f"part {part.name} is here twice: as {files}", None, str(folder))

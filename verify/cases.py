@@ -30,8 +30,11 @@ class Case:
     by_port: bool = False  # the scheduler hashes the client's port too
 
 
-def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """Yield the cases by frontend, then vantage. A range of ports is tried at its first and last port."""
+def cases(program: ir.Program, node: ir.Node | None, lab: Lab, *, translates: bool = True) -> Iterator[Case]:
+    """Yield the cases by frontend, then vantage. A range of ports is tried at its first and last port.
+
+    ``translates``: as :attr:`svcc.targets.interface.Target.translates`, of the target whose rules are loaded.
+    """
     seen = lab.plan.node if node is not None else None
     for frontend in frontends(program, node):
         if frontend.port.protocol not in lab.protocols:
@@ -40,7 +43,8 @@ def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]
             for port in dict.fromkeys((frontend.ports.first, frontend.ports.last)):
                 title = f"{frontend.label} {frontend.kind.value} {_joined(address, port)}/{frontend.port.protocol}"
                 for where, vantage in _vantages(frontend, lab):
-                    yield from _case(program, seen, frontend, title, (where, vantage), (address, port), lab)
+                    source = _source(frontend, where, address, lab, translates)
+                    yield from _case(program, seen, frontend, title, (where, vantage), source, (address, port))
     yield from _undeclared(program, seen, lab)
     yield from _nobodys(program, seen, lab)
 
@@ -72,6 +76,20 @@ def _vantages(frontend: Frontend, lab: Lab) -> Iterator[tuple[str, str]]:
     yield from ((pod, "an endpoint") for pod in [p for p in pods if p in own][:1])
 
 
+def _source(frontend: Frontend, where: str, address: ir.Address, lab: Lab, translates: bool) -> ir.Address | None:
+    """Where a host's packets to an address come from; None: it has no address of that family.
+
+    A machine that connects to an address of its own has it for source as well: where rules translate, these are the
+    node's, those that somebody else gave it, and those that it answers for. (IPVS has the node's packets come from
+    the node in any case: it holds all vips, and rewrites what comes from the vip that it goes to.)
+    """
+    if where == NODE and translates:
+        announced = frontend.service.addresses if frontend.service.announce else ()
+        if address in (*lab.node_addresses, *lab.gateways, *lab.plan.held, *announced):
+            return address
+    return next((a for a in lab.addresses(where) if a.version == address.version), None)
+
+
 def _speaks(addresses: Iterable[ir.Address], version: int) -> bool:
     return any(address.version == version for address in addresses)
 
@@ -82,12 +100,11 @@ def _case(
     frontend: Frontend,
     title: str,
     host: tuple[str, str],
+    source: ir.Address | None,
     destination: tuple[ir.Address, int],
-    lab: Lab,
 ) -> Iterator[Case]:
     where, vantage = host
     address, port = destination
-    source = next((a for a in lab.addresses(where) if a.version == address.version), None)
     if source is None:
         return
     entered = Vantage.NODE if where == NODE else Vantage.POD if vantage in ("a pod", "an endpoint") else Vantage.CLIENT

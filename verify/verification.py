@@ -12,6 +12,7 @@ from typing import Self
 
 from svcc.apply.rehearsal import RefusedPart, load_bundle
 from svcc.compiler import ir
+from svcc.targets import find
 from svcc.targets.interface import Bundle
 from svcc.verify.balancer_cases import Balancers
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
@@ -26,6 +27,10 @@ PATIENCE = 10
 #: How many rounds a client waits for its affinity to end. Of two endpoints, chance gives the same one 20 times about
 #: once in a million.
 ROUNDS = 20
+
+#: The share of chance from which on no expiry is waited for: a client may get the same endpoint in all rounds, because
+#: one endpoint has most of the weight.
+_UNLIKELY = 1e-5
 
 #: How many connections run at the same time while most of them wait for an answer that will not come.
 AT_ONCE = 512
@@ -65,7 +70,9 @@ class Verification:
         try:
             for anywhere in ("0.0.0.0", "::"):
                 lab.listen(NODE, anywhere, UNDECLARED_PORT)
-            verification = cls(program, node, bundle, default, lab, list(cases(program, node, lab)))
+            target = find(bundle.target)
+            tried = cases(program, node, lab, translates=target is None or target.translates)
+            verification = cls(program, node, bundle, default, lab, [*tried])
             verification.load()
         except BaseException:
             lab.down()
@@ -222,10 +229,10 @@ class Verification:
         """Yield verdicts on affinities that are short enough to wait for: once such an affinity is over, a client may
         get another endpoint.
 
-        Each new connection then chooses anew, so in many rounds one gets another endpoint, unless there is only one.
-        The rounds of all cases are waited for together.
+        Each new connection then chooses anew, so in many rounds one gets another endpoint, unless there is only one,
+        one endpoint gets nearly all, or the client's address chooses. The rounds of all cases are waited for together.
         """
-        waiting = {id(case): case for case in self.cases if _expires(case)}
+        waiting = {id(case): case for case in self.cases if _expires(case, self.default)}
         seen: dict[int, Counter[str]] = {key: Counter() for key in waiting}
         longest = max((_timeout(case) for case in waiting.values()), default=0)
         for _ in range(ROUNDS if waiting else 0):
@@ -243,10 +250,14 @@ class Verification:
             yield Verdict(_about(case, "after its affinity"), dict(seen[id(case)]), deviation)
 
 
-def _expires(case: Case) -> bool:
-    """Whether to wait for the case's affinity to end."""
+def _expires(case: Case, default: ir.Scheduler) -> bool:
+    """Whether to wait for the case's affinity to end: a new choice is then another one sooner or later."""
     expected = case.expected
-    return case.where == CLIENT and isinstance(expected, Forwarded) and len(expected.choices) > 1 and _short(expected)
+    if case.where != CLIENT or not isinstance(expected, Forwarded) or not _short(expected):
+        return False
+    if (case.scheduler or default) in STICKY and not case.by_port:
+        return False
+    return sum(float(choice.share) ** ROUNDS for choice in expected.choices) < _UNLIKELY
 
 
 def _lasts(case: Case) -> bool:

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.ipvsadm_lines import Line, commands
-from svcc.compiler.importers.marks import Mark, is_iptables, marks
+from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
     LOWER_LIMIT,
@@ -78,11 +78,11 @@ class _Ipvsadm(Importer):
     title: ClassVar[str] = "what `ipvsadm-save -n` prints; for firewall marks what `iptables-save` prints, too"
 
     def read(self, sources: Sequence[Source]) -> Imported:
-        reader = _Reader([source for source in sources if is_iptables(source)])
-        for source in sources:
-            if not is_iptables(source):
-                for line in commands(source):
-                    reader.take(line)
+        own, rules = with_rules(sources, "what `ipvsadm-save -n` prints")
+        reader = _Reader(rules)
+        for source in own:
+            for line in commands(source):
+                reader.take(line)
         return reader.imported()
 
 

@@ -11,7 +11,7 @@ from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
 from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
-from svcc.compiler.importers.marks import Mark, is_iptables, marks
+from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
     SCHEDULERS,
@@ -46,9 +46,9 @@ class _Keepalived(Importer):
 
     def read(self, sources: Sequence[Source]) -> Imported:
         notes: list[Note] = []
-        tree = statements([source for source in sources if not is_iptables(source)], notes)
-        rules = [mark for source in sources if is_iptables(source) for mark in marks(source, notes)]
-        return _Reader(tree, notes, rules).imported()
+        own, rules = with_rules(sources, "keepalived.conf")
+        tree = statements(own, notes)
+        return _Reader(tree, notes, [mark for source in rules for mark in marks(source, notes)]).imported()
 
 
 IMPORTER = _Keepalived()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from svcc.compiler import ir
-from svcc.compiler.importers.interface import Note
+from svcc.compiler.importers.interface import Note, broken
 from svcc.compiler.importers.words import address, lines, number, ports, text_of
 from svcc.compiler.source import Source
 
@@ -32,9 +32,18 @@ class Mark:
         return self.address.version
 
 
-def is_iptables(source: Source) -> bool:
-    """Whether the file was printed by iptables-save or ip6tables-save."""
-    return _TABLE.search(source.text) is not None
+def with_rules(sources: Sequence[Source], whose: str) -> tuple[list[Source], list[Source]]:
+    """Return the importer's own sources, and those that iptables-save or ip6tables-save printed.
+
+    Errors: Broken where there are only rules. ``whose``: what the rules stand beside, for the hint.
+    """
+    rules = [source for source in sources if _TABLE.search(source.text) is not None]
+    others = [source for source in sources if source not in rules]
+    if rules and not others:
+        span = next(lines(rules[0]))
+        hint = f"give {whose} beside it; connections that rules translate: svcc import iptables"
+        raise broken("this is what iptables-save prints, which says here what has a firewall mark", span, hint)
+    return others, rules
 
 
 def marks(source: Source, notes: list[Note]) -> Iterator[Mark]:

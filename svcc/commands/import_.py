@@ -16,6 +16,7 @@ from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
 from svcc.compiler.files import Budget, Unreadable, named, resolved
+from svcc.compiler.foreign_files import compiled_file
 from svcc.compiler.importers import find, importers
 from svcc.compiler.importers.interface import Broken, Imported, Importer
 from svcc.compiler.importers.sound import sound
@@ -113,6 +114,8 @@ def _sources(files: Sequence[str], form: str) -> list[Source]:
             read = read_text("<stdin>" if file == "-" else file, budget.read(file))
         except Unreadable as error:
             read = Diagnostic(Code.UNREADABLE, f"cannot read {file}: {error}", file=file)
+        if isinstance(read, Source):
+            read = compiled_file(read) or read
         if isinstance(read, Source):
             sources.append(read)
         else:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable, unable_within
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
 from svcc.kernel.xtables.matches import (
@@ -198,6 +199,8 @@ class _TableCheck:
             case To(destination, negate):
                 self._check_family(line, destination)
                 loopback = match in (To(LOOPBACK[self._version], negate), To(LOOPBACK[self._version][0], negate))
+                if not (loopback or negate or ToLocal() in placed.rule.matches):
+                    self._check_served(placed, destination)
                 word = "loopback" if loopback else "net" if isinstance(destination, ir.Network) else "addr"
                 return "!" * negate + word
             case From(network, False):
@@ -262,6 +265,8 @@ class _TableCheck:
             case Reject(reason) if reason in ("tcp-reset", _ICMP[self._version]):
                 return "reject:icmp" if reason == _ICMP[self._version] else "reject:tcp-reset"
             case Dnat(address) if (":" in address) == (self._version == 6):
+                if why := unable(ip_address(address)):
+                    raise line.refused(f"{address} is {why}: no endpoint has it", address)
                 return "dnat"
             case _:
                 raise line.refused(f"the target has no rule with {quoted(str(verdict))}", str(verdict))
@@ -280,6 +285,18 @@ class _TableCheck:
             name = self._names.sources_at(str(first.destination))
         if name not in ("", chain) and isinstance(first, To | OpenedTo):
             raise placed.line.refused(f"the addresses of {first.destination} have another chain than {chain}", chain)
+
+    def _check_served(self, placed: Placed, destination: ir.Address | ir.Network) -> None:
+        """What no rule about addresses of this host has is a service's, or a network of them: it can serve."""
+        if isinstance(destination, ir.Network):
+            rejects = isinstance(placed.rule.verdict, Goto) and placed.rule.verdict.chain.endswith("-REJECT")
+            why = unable_within(destination) if rejects else None
+            wrong = f"{destination} has {why} in it: it is no network of services" if why else None
+        else:
+            why = unable(destination)
+            wrong = f"{destination} is {why}: no service has it" if why else None
+        if wrong is not None:
+            raise placed.line.refused(wrong, str(destination))
 
     def _check_family(self, line: Line, place: ir.Address | ir.Network) -> None:
         if place.version != self._version:

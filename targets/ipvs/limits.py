@@ -82,12 +82,16 @@ def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
     """Check a range that is one virtual server, known by a mark: clients reach endpoints at the port they asked for."""
     declared = port.ports if service.vips or service.external_ips else None
     for name, ports, at in (("port", declared, "target"), ("node port", port.nodeport, "nodeport")):
-        if ports is not None and ports.first != port.target and not by_mark(service):
+        targets = [(port.target, port.spans.get(at, port.span))]
+        targets += [(one.port, one.span) for one in service.endpoints if one.port is not None]
+        for target, span in targets:
+            if ports is None or ports.first == target or by_mark(service):
+                continue
             yield Diagnostic(
                 Code.TARGET_LIMIT,
                 f"in a range of more than {RANGE_PORTS} ports, ipvs cannot change the port: what comes to {name} "
-                f"{ports} would reach endpoints there, not from port {port.target} on",
-                port.spans.get(at, port.span) or service.span,
+                f"{ports} would reach endpoints there, not from port {target} on",
+                span or service.span,
                 hint=f"let endpoints listen on the same ports, split the range into some of {RANGE_PORTS}, or use nft",
             )
     families = [sum(e.address.version == version for e in service.endpoints) for version in (4, 6)]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable, unable_within
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
 from svcc.kernel.ipset.runs import unfolded
@@ -44,6 +45,8 @@ _CREATE = re.compile(r"create (\S+) (\S+) (.*)")
 _OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+(?: skbinfo)?|range ([0-9]+)-([0-9]+)")
 _ADD = re.compile(r"add (\S+) (\S+)(?P<options> .+)?")
 _VERSIONS = {"inet": 4, "inet6": 6}
+#: Sets whose elements begin with an address of a service or of the node.
+_ADDRESSES = (Purpose.SERVICE_IP, Purpose.SHARED_IP, Purpose.CLUSTER_IP, Purpose.NODE_IP)
 _MARK = re.compile(r"-MASQUERADE -j MARK --set-xmark 0x0/0x([0-9a-f]{1,8})\n")
 
 
@@ -157,6 +160,9 @@ def _add(to: _Set, line: Line, element: str, options: str) -> None:
         wrong = element_fault(one, to.purpose.type, to.version, to.ports)
         if wrong:
             raise line.refused(f"{quoted(one)} is {wrong}", element)
+    for one in (some[0], some[-1]):
+        if why := _unable(to.purpose, one):
+            raise line.refused(why, element)
     twice = next((one for one in some if one in to.elements), None)
     if twice is not None:
         raise line.refused(f"{twice} stands twice in its set", element)
@@ -168,6 +174,15 @@ def _add(to: _Set, line: Line, element: str, options: str) -> None:
         to.marks.update(dict.fromkeys(some, mark))
     elif options:
         raise line.refused("neither a set nor an element as the target prints them")
+
+
+def _unable(purpose: Purpose, element: str) -> str | None:
+    """Why an element of a set of addresses can be none of a program's; None: it can."""
+    if purpose in _ADDRESSES and (why := unable(ip_address(element.partition(",")[0]))):
+        return f"{element} is {why}: no program has it"
+    if purpose is Purpose.SERVICE_NET and (why := unable_within(ip_network(element))):
+        return f"{element} has {why} in it: it is no network of services"
+    return None
 
 
 # -- settings of the cluster ------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer
 from svcc.targets.ipvs.elements import number_of
 from svcc.targets.ipvs.virtual import FORWARD, MOST, ONE_PACKET, make_settings, netmask
@@ -125,6 +127,8 @@ def _socket(line: Line, text: str, *, by_mark: bool) -> str:
     version = 6 if address[0] == "[" else 4
     if number_of(address.strip("[]"), version) is None or int(port) > 65_535:
         raise line.refused(f"`{text}` is no address with a port", text)
+    if why := unable(ip_address(address.strip("[]"))):
+        raise line.refused(f"{address} is {why}: no program has it", address)
     if (port == "0") != by_mark:
         wrong = "packets that are known by a mark keep their port" if by_mark else "port 0 is none"
         raise line.refused(f"{wrong}: `{text}` does not say that", text)

@@ -7,10 +7,12 @@ from itertools import pairwise
 from json import dumps
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable, unable_within
 from svcc.kernel.addresses import Network, text_of
 from svcc.kernel.json_values import Json, integer, items, members, string
 from svcc.kernel.nft.parsing import NotRead, same
 from svcc.kernel.nft.state import Declaration
+from svcc.targets.nft import hooks
 from svcc.targets.nft.read import Command, ReadTable
 from svcc.targets.nft.read_checks import TableCheck
 from svcc.targets.nft.shapes import NAME, kind_of_chain
@@ -59,6 +61,10 @@ def _read(table: ReadTable, name: str) -> dict[str, str]:
     ports = [[*map(int, key.split("-"))] for key in found] if kind == "target-ports" else []
     if any(one[1] >= other[0] for one, other in pairwise(ports)):
         raise command.refused(f"the ports of {name} overlap, or are not in order", f'"{name}"')
+    if name == hooks.SERVICE_NETWORKS.name:
+        for network in networks:
+            if others := unable_within(network):
+                raise command.refused(f"{network} has {others} in it: it is no network of services", f'"{name}"')
     if _collapsed(networks) != networks:
         raise command.refused(f"the networks of {name} overlap, or are not in order", f'"{name}"')
     return found
@@ -120,7 +126,7 @@ def _scalar(value: Json, type: str, table: ReadTable, *, interval: bool) -> str:
         ):
             return str(network)
     else:
-        return _address(value, table)
+        return _address(value, table, serves=not interval)
     raise NotRead(f"{quoted(str(value))} is no {type}")
 
 
@@ -135,12 +141,15 @@ def _port(value: Json, *, interval: bool) -> str:
     return f"{first}-{last}"
 
 
-def _address(value: Json, table: ReadTable) -> str:
+def _address(value: Json, table: ReadTable, *, serves: bool = True) -> str:
+    """``serves``: it is a service's or an endpoint's, and no network of clients or pods that has but one address."""
     if not isinstance(value, str):
         raise NotRead("an address comes here")
     address = ip_address(value)
     if address.version != table.family.version or text_of(address) != value:
         raise NotRead(f"{quoted(value)} is no IPv{table.family.version} address as the target writes it")
+    if serves and (why := unable(address)):
+        raise NotRead(f"{address} is {why}: no program has it")
     return value
 
 

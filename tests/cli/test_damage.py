@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.shell import B, Shell
+from support.shell import A, B, Shell
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 
@@ -73,6 +73,25 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None
             pass
         with pytest.raises(StoreError, match="others may write to"):
             Store(root).installations()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["status"], ["history"], ["show"], ["show", "1"], ["rollback", "--yes"], ["confirm"], ["restore"]),
+        *(["delete", "--yes"], ["delete", "--all", "--yes"], ["plan", "b.dsl", "-t", "nft"], ["diff", "1", "b.dsl"]),
+        ["apply", "b.dsl", "-t", "nft"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_says_so_and_changes_nothing(shell: Shell, words: list[str]) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
+    (shell.folder / "state").chmod(0o777)
+    said = shell.svcc(*words, status=3)
+    assert said.stdout == ""
+    assert said.stderr.startswith(f"svcc: others may write to {shell.folder / 'state'}, and change what is applied")
+    assert len(said.stderr.splitlines()) == 1
+    assert shell.endpoints() == A
 
 
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:

@@ -152,6 +152,23 @@ def test_a_folder_is_taken_where_a_bundle_is() -> None:
     )
 
 
+def test_a_link_that_leads_nowhere_is_no_part_that_is_left_out() -> None:
+    """What it should have led to may be all that is served by IPv6."""
+    Path("a.dsl").write_text(
+        FINE.replace("198.19.0.1", "198.19.0.1 fd00::1").replace("100.64.0.1", "100.64.0.1; fd00:64::1")
+    )
+    assert CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "iptables", "-o", "there"]).exit_code == 0
+    Path("there/ip6tables.rules").unlink()
+    Path("there/ip6tables.rules").symlink_to("not-mounted")
+    planned = CliRunner().invoke(svcc, ["plan", "there", "-t", "iptables", "--state-dir", "state"])
+    assert planned.exit_code == Exit.INPUT
+    compared = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "iptables", "--check", "there"])
+    assert compared.exit_code == Exit.MACHINE
+    for result in (planned, compared):
+        assert "there/ip6tables.rules: No such file or directory" in result.output
+    assert CliRunner().invoke(svcc, ["diff", "a.dsl", "there"]).exit_code == Exit.INPUT
+
+
 def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
     Path("a.dsl").write_text(FINE)
     printed = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "ipvs"]).output
@@ -229,3 +246,18 @@ def test_includes_have_an_end() -> None:
     Path("a.dsl").write_text('include "b.dsl"\n' * 10_002 + FINE)
     assert ("SVC005", "a program has at most 10000 includes") in said("a.dsl")
     assert len([words for _, words in said("a.dsl") if "includes" in words]) == 1
+
+
+@pytest.mark.parametrize(("compiled", "wanted"), [("nft", "iptables"), ("iptables", "nft"), ("ipvs", "nft")])
+def test_what_another_target_compiled_is_told_so(compiled: str, wanted: str) -> None:
+    """Also where it is a part alone, without a bundle's heading: it is no file of another tool's."""
+    Path("a.dsl").write_text(FINE)
+    Path("a.rules").write_text(CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", compiled, "-q"]).output)
+    for words in (["plan"], ["apply"], ["trace", "--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]):
+        result = CliRunner().invoke(svcc, [*words, "a.rules", "-t", wanted])
+        assert result.exit_code == Exit.INPUT
+        first = result.output.splitlines()[0]
+        assert first.startswith(
+            f"error[SVC065]: {'it is a bundle for' if compiled != 'nft' else 'this looks like what'}"
+        )
+        assert first.endswith(f"not for {wanted}")

@@ -225,3 +225,40 @@ def test_without_ip_vs_it_says_what_is_missing() -> None:
     result = verify(ROOT / "examples" / "custom-cluster.dsl", "ipvs")
     assert result.exit_code == 3
     assert "this kernel has no module" in result.output
+
+
+_OWN_SOURCES = """\
+cluster { pods 100.64.0.0/24 }
+node here { address 10.0.0.4 }
+service kept { vip 198.19.10.0 shared; port 80/tcp; masquerade 10.0.0.0/8; endpoints { 192.0.2.9 } }
+service shut { external-ip 203.0.113.7 shared; port 80/tcp; allow-from 10.0.0.0/8; endpoints { 100.64.0.9 } }
+"""
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_the_node_comes_from_the_very_address_that_it_has_and_goes_to(tmp_path: Path, target: str) -> None:
+    """And not from the address that it was declared with, which these services take for another client."""
+    path = tmp_path / "own.dsl"
+    path.write_text(_OWN_SOURCES)
+    run = verify(path, target, "-c", "3")
+    assert run.exit_code == 0, run.output
+
+
+_SELDOM = """\
+defaults { affinity client-ip 1s }
+service hashed { vip 198.19.0.1; port 80/tcp; scheduler sh; endpoints { 100.64.0.9; 100.64.0.19 } }
+service seldom {
+  vip 198.19.0.2
+  port 80/tcp
+  endpoints { 100.64.0.9 weight 65535; 100.64.0.19 }
+}
+"""
+
+
+@pytest.mark.slow
+def test_who_gets_the_same_endpoint_without_affinity_is_no_deviation_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "seldom.dsl"
+    path.write_text(_SELDOM)
+    run = verify(path, "nft", "-c", "3")
+    assert run.exit_code == 0, run.output
+    assert "after its affinity" not in run.output

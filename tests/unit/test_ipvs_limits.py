@@ -42,6 +42,15 @@ REFUSED = {
         SERVICE.replace("80/tcp", "5000-6024/udp -> 6000"),
         [("SVC062", "6000")],
     ),
+    "an endpoint with other ports than a large range's": (
+        SERVICE.replace("80/tcp", "5000-6024/udp").replace("100.64.0.9", "100.64.0.9:7000; 100.64.0.19:5000"),
+        [("SVC062", "100.64.0.9:7000")],
+    ),
+    "an endpoint with other ports than a large range's node ports": (
+        "node a { address 10.0.0.4 }\n"
+        + SERVICE.replace("80/tcp", "30000-31024/udp nodeport 30000-31024").replace("0.9 ", "0.9:7000 "),
+        [("SVC062", "100.64.0.9:7000"), ("SVC062", "100.64.0.9:7000")],
+    ),
     "node ports that are other ones than a large range's": (
         "node a { address 10.0.0.4 }\n" + SERVICE.replace("80/tcp", "5000-6024/udp nodeport 30000-31024"),
         [("SVC062", "30000-31024")],

@@ -298,10 +298,82 @@ VALUES: list[tuple[str, str, str]] = [
 ]
 
 
+_TARGET = "the command line chooses the target: svcc apply FILE --target ipvs"
+_LOOPS = "svcc has no loops and no conditions: another program may print the text, and svcc reads it from `-`"
+_TERRAFORM = (
+    "svcc reads no Terraform: say what is served, service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+)
+_FORWARDS = f"{_WORD}forward masquerade, direct or tunnel"
+_AT_HOME = "addresses stand in `endpoints { … }`, and here the port that they have: -> 8080"
+_DEVICES = "it lists networks, not devices: nodeport-addresses 10.0.0.0/8"
+
+#: What is in the right place, and has a wrong form; and words of tools that had no hint, or another one's.
+FORMS: list[tuple[str, str, str]] = [
+    (_PORT, "vip 198.19.0.1:80/tcp", "the port is a statement of its own: port 80/tcp"),
+    (_PORT, "vip 198.19.0.1-5", "both ends of a range are addresses: 198.19.0.1-198.19.0.5"),
+    (_PORT, "vip 198.19.0.1 - 198.19.0.5", "a range has no blanks in it: 198.19.0.1-198.19.0.5"),
+    (_PORT, "vip (198.19.0.1)", "values stand side by side, without brackets: vip 198.19.0.1"),
+    (_PORT, "vip dhcp", "svcc serves addresses that it knows: write them"),
+    (_SERVICE, "external-ip none", "svcc serves addresses that it knows: write them"),
+    (_PORT, "port name http 80/tcp", "the name stands alone: port http 80/tcp"),
+    (_PORT, "port 80/tcp name http", "the name comes first: port http 80/tcp"),
+    (_PORT, "port 80/tcp -> 100.64.0.9", _AT_HOME),
+    (_PORT, "port 80/tcp -> [fd00::9]", _AT_HOME),
+    (_PORT, "port 80/tcp-90/tcp", "a range is written with `-`: 80-90/tcp"),
+    (_PORT, "port 80 to 90/tcp", "a range is written with `-`: 80-90/tcp"),
+    (_PORT, "port 80/tcp nodeport 30080 -> 8080", "the target comes first: 80/tcp -> 8080 nodeport 30080"),
+    (_PORT, "port 80/tcp targetPort: 8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 80/tcp target 8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 0x50/tcp", "a port is a whole number: 80/tcp"),
+    (_PORT, "port 1e3/tcp", "a port is a whole number: 80/tcp"),
+    (_PORT, "port 80/tcp scheduler rr", "`scheduler` is a statement of its own, for all ports of the service"),
+    (_SERVICE, "affinity client-ip 3h30m", "a time has one unit: 210m"),
+    (_SERVICE, "check tcp every 1m30s", "a time has one unit: 90s"),
+    (_SERVICE, "check http /healthz 8080", "the port comes first: check http 8080 /healthz"),
+    (_SERVICE, "check http /healthz expect 2xx", "a range is written with `-`: expect 200-299"),
+    (_SERVICE, "check http /healthz expect 200,204", "it is one status, or a range: expect 200-204"),
+    (_ENDPOINT, "100.64.0.9:80 w 3", "write: 100.64.0.9:80 weight 3"),
+    (_ENDPOINT, "100.64.0.9 (3)", "write: 100.64.0.9 weight 3"),
+    (_ENDPOINT, "100.64.0.9*3", "write: 100.64.0.9 weight 3"),
+    (_ENDPOINT, "100.64.0.9 priority 3", "write: 100.64.0.9 weight 3"),
+    (_ENDPOINT, "100.64.0.9 standby", "the word for that is `backup`"),
+    (_ENDPOINT, "100.64.0.9 up", "who is listed here serves: leave the word out"),
+    (_ENDPOINT, "100.64.0.9-19", "only `vip` and `external-ip` take ranges of addresses"),
+    (
+        _ENDPOINT,
+        "100.64.0.9:8080-8090",
+        "ranges of ports stand in `port` statements, and here their first port: 100.64.0.9:8080",
+    ),
+    (_ENDPOINT, "100.64.0.9:*", "its ports are those of the service: 100.64.0.9"),
+    (_ENDPOINT, "unix:/run/web.sock", "an endpoint is an address of IPv4 or IPv6"),
+    (_ENDPOINT, "* 100.64.0.9", "a list has no `*`: each value stands for itself"),
+    (_ENDPOINT, "127.0.0.1:8080", "write the address that it has on its network"),
+    (_CLUSTER, "nodeports none", "only a port that says `nodeport` has one: leave the statement out"),
+    (_CLUSTER, "nodeports 30000 to 32767", "a range is written with `-`: 30000-32767"),
+    (_CLUSTER, "mark auto", "without the statement it is 0x4000"),
+    (_CLUSTER, "prefix my lb", "a prefix is one word: prefix SVCC"),
+    (_CLUSTER, "nodeport-addresses eth0", _DEVICES),
+    (_CLUSTER, "mode: ipvs", _TARGET),
+    (_CLUSTER, "target nft", _TARGET),
+    (_TOP, "cluster main { }", "the block has no name: cluster { … }"),
+    (_TOP, 'provider "aws" { }', _TERRAFORM),
+    (_TOP, 'module "web" { }', f'{_WORD}include "lib/*.dsl"'),
+    (_TOP, "if production { }", _LOOPS),
+    (_TOP, "export CORP=10.0.0.0/8", f"{_WORD}let office = [10.0.0.0/8]"),
+    (_TOP, "namespace shop { }", "a name has its namespace in it: service shop/web { … }"),
+    (_TOP, "global_defs { }", f"{_WORD}cluster {{ … }}"),
+    (_SERVICE, "lb_kind DR", _FORWARDS),
+    (_SERVICE, "lb_policy: ROUND_ROBIN", f"{_WORD}scheduler wrr"),
+    (_SERVICE, "maintenance", f"{_WORD}100.64.0.9 draining, a line in `endpoints {{ … }}`"),
+    (_SERVICE, "shared yes", f"{_WORD}external-ip 203.0.113.7 shared, behind the address"),
+    (_SERVICE, "loadBalancerIP: 203.0.113.7", f"{_WORD}external-ip 203.0.113.7"),
+]
+
+
 @pytest.mark.parametrize(
     ("where", "written", "hint"),
-    [*SLIPS, *COMMANDS, *VALUES],
-    ids=[written for _, written, _ in [*SLIPS, *COMMANDS, *VALUES]],
+    [*SLIPS, *COMMANDS, *VALUES, *FORMS],
+    ids=[written for _, written, _ in [*SLIPS, *COMMANDS, *VALUES, *FORMS]],
 )
 def test_the_hint_says_what_to_write(where: str, written: str, hint: str) -> None:
     text = where.format(written)

@@ -1,0 +1,67 @@
+"""What the doctor says where not all can be done: in containers with few rights, beside tables that nft wrote into."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from support.shell import A, Shell
+
+pytestmark = pytest.mark.kernel
+
+
+def without(shell: Shell, right: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Svcc in the shell's namespace, without one capability."""
+    return started(shell, ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}"], *words)
+
+
+def started(shell: Shell, by: list[str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [*by, *shell.words(*words)]
+    with shell.namespace.entered():
+        return subprocess.run(
+            command, env=shell.environment(), cwd=shell.folder, capture_output=True, text=True, check=False
+        )
+
+
+def test_who_may_make_no_namespaces_is_told_so_by_the_doctor(shell: Shell) -> None:
+    said = without(shell, "sys_admin", "doctor", "-t", "nft", "--json")
+    assert (said.returncode, said.stderr) == (0, "")
+    trials = [one for one in json.loads(said.stdout)["findings"] if one["subject"] == "loading a trial program"]
+    assert [one["state"] for one in trials] == ["not tried"]
+    assert without(shell, "sys_admin", "apply", "a.dsl", "-t", "nft", "-q").returncode == 0
+    assert shell.endpoints() == A
+
+
+@pytest.mark.parametrize(
+    ("by", "remedy"),
+    [
+        (
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
+            "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)",
+        ),
+        (["unshare", "--user", "--map-root-user"], "run as root of the user namespace that has this network"),
+    ],
+    ids=["no capabilities", "root of a user namespace"],
+)
+def test_who_may_change_no_rules_is_not_told_that_all_is_well(shell: Shell, by: list[str], remedy: str) -> None:
+    said = started(shell, by, "doctor", "-t", "nft", "--json")
+    assert (said.returncode, said.stderr) == (3, "")
+    lacking = [one for one in json.loads(said.stdout)["findings"] if one["fatal"] and one["remedy"]]
+    assert [one["remedy"] for one in lacking] == [remedy]
+    assert started(shell, by, "apply", "a.dsl", "-t", "nft", "-q").returncode == 3
+
+
+def test_tables_that_iptables_cannot_read_are_named_before_an_apply_is_tried(shell: Shell) -> None:
+    """Rules that nft put into a table of iptables' stop iptables-save, and so every apply there."""
+    words = ("add table ip filter", "add chain ip filter x", "add rule ip filter x ct mark set meta mark map { 1 : 2 }")
+    shell.run("nft", "; ".join(words))
+    refused = shell.svcc("apply", "a.dsl", "-t", "iptables", status=3)
+    assert "cannot read table filter: nft put rules of its own there" in refused.stderr
+    said = shell.svcc("doctor", "-t", "iptables", "--json", status=3)
+    lacking = [one for one in json.loads(said.stdout)["findings"] if one["fatal"] and one["remedy"]]
+    assert [(one["subject"], one["state"]) for one in lacking] == [
+        ("iptables table filter", "holds rules of nft's own")
+    ]
+    assert shell.svcc("doctor", "-t", "nft", "--json").returncode == 0
