@@ -23,7 +23,7 @@ def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _are_plain(addresses: list[ir.Address], edges: frozenset[int]) -> bool:
-    """Whether all addresses can serve and none is at the edge of a network. False also where that takes a closer look."""
+    """Whether all addresses can serve and none is at the edge of a network. False where it takes a closer look."""
     if versions(addresses) != {4}:
         return not addresses
     found = numbers(addresses)
