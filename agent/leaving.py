@@ -7,7 +7,7 @@ service made for this. An apply waits meanwhile; an agent has other things to do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -88,8 +88,7 @@ class Leaving:
                 more.setdefault(present.service.name, []).append(_drained(way.address, own, node))
         made = replace(program, services=tuple(_with(one, more.get(one.name, ())) for one in program.services))
         names = {service.name for service in program.services}
-        whole = replace(made, services=(*made.services, *_remains(gone, node, names)))
-        return whole if not gone or not has_errors([*check(whole)]) else made
+        return _beside(made, [*_remains(gone, node, names)])
 
     def _ways_of(self, program: ir.Program) -> dict[_Way, Frontend]:
         return {
@@ -123,6 +122,17 @@ def _drained(address: ir.Address, port: int | None, node: ir.Node | None) -> ir.
     """Return an endpoint that gets no new connection, whatever ``when-empty`` says: see
     :func:`svcc.compiler.frontends.ranks`."""
     return ir.Endpoint(address, port, 0, None if node is None else node.name, backup=True)
+
+
+def _beside(program: ir.Program, remnants: Sequence[ir.Service]) -> ir.Program:
+    """Return the program with those remnants of services that it has room for: all of them, most often."""
+    if not remnants:
+        return program
+    whole = replace(program, services=(*program.services, *remnants))
+    if not has_errors([*check(whole)]):
+        return whole
+    half = len(remnants) // 2
+    return program if not half else _beside(_beside(program, remnants[:half]), remnants[half:])
 
 
 def _with(service: ir.Service, more: Iterable[ir.Endpoint]) -> ir.Service:
@@ -159,11 +169,14 @@ def _remnant(
     ports: Iterable[ir.Port],
     ends: Iterable[ir.Endpoint],
 ) -> ir.Service:
+    vips = tuple(one for one in service.vips if one in addresses)
+    external_ips = tuple(one for one in service.external_ips if one in addresses)
     return replace(
         service,
         name=name,
-        vips=tuple(one for one in service.vips if one in addresses),
-        external_ips=tuple(one for one in service.external_ips if one in addresses),
+        vips=vips,
+        external_ips=external_ips,
+        announce=service.announce and bool(vips or external_ips),
         shared=tuple(one for one in service.shared if one in addresses),
         ports=tuple(port if None in addresses else replace(port, nodeport=None) for port in ports),
         endpoints=tuple(dict.fromkeys(ends)),

@@ -104,6 +104,21 @@ def test_all_that_is_served_may_leave_together(found: tuple[ir.Program, ir.Node 
     assert check_target(made, IPVS, node) == []
 
 
+def test_a_service_leaves_that_announced_addresses_which_nobody_served() -> None:
+    node = "node n { address 10.0.0.4 }\n"
+    before = (
+        f"{node}service a {{ vip fd00:19::1; announce yes; port 80/tcp nodeport 30000; endpoints {{ 100.64.0.1 }} }}\n"
+    )
+    made = kept(before, node)
+    assert {*ways(made, made.nodes[0])} == {*ways(read(before), made.nodes[0])}
+
+
+def test_a_service_without_room_ends_alone() -> None:
+    taken = "service new { vip 198.19.10.1 shared; port 443/tcp; endpoints { 100.64.0.9 } }\n"
+    made = kept(WEB + DB, taken)
+    assert {str(way[1]) for way in ways(made, None)} == {"100.64.0.3", "100.64.0.9"}
+
+
 def test_an_endpoint_leaves() -> None:
     made = kept(WEB, WEB.replace("100.64.0.2 ", ""))
     assert [(str(one.address), one.weight) for one in made.services[0].endpoints] == [

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from svcc.compiler.importers import documents as reading
@@ -127,8 +127,10 @@ def test_json_is_read_as_json(value: object) -> None:
 @given(_VALUES)
 @example({"<<": None})
 def test_yaml_is_read_as_it_was_written(value: object) -> None:
-    """PyYAML quotes more than it has to for go-yaml, never less."""
-    assert values(yaml.safe_dump(value, allow_unicode=True)) == [value]
+    """PyYAML quotes more than it has to for go-yaml, never less, but for NEL: it writes that as it is, and reads a blank."""
+    text = yaml.safe_dump(value, allow_unicode=True)
+    assume("\x85" not in text)
+    assert values(text) == [value]
 
 
 @given(_TEXTS | st.text("[]{}:,-&*!|>'\"#%@`? \n\tab1"))
