@@ -127,7 +127,7 @@ def test_json_is_read_as_json(value: object) -> None:
 @given(_VALUES)
 @example({"<<": None})
 def test_yaml_is_read_as_it_was_written(value: object) -> None:
-    """PyYAML quotes more than it has to for go-yaml, never less. But it writes NEL as it is, and reads it as a blank."""
+    """PyYAML quotes more than it has to for go-yaml, never less. It writes NEL as it is, but reads it as a blank."""
     text = yaml.safe_dump(value, allow_unicode=True)
     assume("\x85" not in text)
     assert values(text) == [value]
