@@ -2,8 +2,8 @@
 
 svcc records fingerprints after it read the machine and found all as it should be. When a part has the same fingerprint
 again, its state is that of the generation. Where the kernel itself says that nothing has changed since, svcc lists
-nothing. Elsewhere it compares the digest of the listing, and need not parse it. Of parts that have no fingerprints it
-is recorded which the bundle leaves empty: to see that nothing of them is there, nobody need read the bundle.
+nothing. Elsewhere it compares the digest of the listing, and need not parse it. svcc also
+records which parts the bundle leaves empty: where nothing of them is in the kernel, it need not read the bundle.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def table_order(transition: Transition) -> tuple[str, ...]:
 class XtablesReading(Reading[State]):
     """The listings of both variants, unless the kernel says that they are as they were.
 
-    ``repeated``: a session reads time and again; ``last``: its last reading before this one.
+    ``repeated``: whether a session reads again and again; ``last``: its reading before this one.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class XtablesReading(Reading[State]):
 
     @property
     def latest(self) -> XtablesReading:
-        """This reading, or the one after it (:meth:`again`)."""
+        """This reading, or the one that :meth:`again` began."""
         return self._later or self
 
     def again(self) -> XtablesReading | None:
@@ -72,7 +72,9 @@ class XtablesReading(Reading[State]):
         )
 
     def digest(self, scope: Scope) -> str | None:
-        if self.listings.known and self._fingerprint is not None:  # they are as they were, when it was of them
+        if (
+            self.listings.known and self._fingerprint is not None
+        ):  # the listings are those that the fingerprint was recorded from
             return self._fingerprint.digest or None
         return self.listings.digest(scope)
 

@@ -1,9 +1,9 @@
-"""Whether the legacy tables of a family are byte for byte what they were, by the kernel's own copy of them.
+"""Tells whether the legacy tables of a family are byte for byte as they were, by the kernel's own copy of them.
 
-iptables-save prints what the kernel gives (IPT_SO_GET_ENTRIES in linux/netfilter_ipv4/ip_tables.h, IP6T_SO_GET_ENTRIES
-in linux/netfilter_ipv6/ip6_tables.h). So the same bytes are the same listing, but for the counters of packets, which
-are left out here, and for sets, which rules have by number: where there may be such rules, nothing is told. Other bytes
-say little: another program may have written the same rules anew.
+The kernel gives this copy to iptables-save (IPT_SO_GET_ENTRIES in linux/netfilter_ipv4/ip_tables.h, IP6T_SO_GET_ENTRIES
+in linux/netfilter_ipv6/ip6_tables.h). So the same bytes make the same listing, with two exceptions: packet counters,
+which are left out here, and sets, which rules hold by number. Where rules may hold sets, this module tells nothing.
+Other bytes need not mean other rules: another program may have written the same rules anew.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from threading import Lock
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _GET_INFO, _GET_ENTRIES = 64, 65  # IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES; those of IPv6 are the same
-_INFO = struct.Struct(
-    "=32s13I"
-)  # struct ipt_getinfo: name; hooks, where each begins and ends; entries, and their bytes
+#: struct ipt_getinfo: the table's name; its hooks, and where each begins and ends; the number of entries; their bytes.
+_INFO = struct.Struct("=32s13I")
 _HEAD = struct.Struct("=32sI4x")  # struct ipt_get_entries: name, size; entries are aligned to 8 bytes
 _ZEROS = bytes(16)  # struct xt_counters
 _next = struct.Struct("=H").unpack_from  # next_offset
@@ -34,14 +33,14 @@ _SETS = (b"set", b"SET")
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Where things are in the kernel's structures, on machines of 64 bits."""
+    """The layout of the kernel's structures for a family, on 64-bit machines."""
 
     address: int
     level: int
-    proc: str  # what the files in /proc/net begin with
+    proc: str  # the prefix of the files in /proc/net
     next: int  # offset of next_offset in struct ipt_entry or ip6t_entry
-    counters: int  # that of its counters
-    size: int
+    counters: int  # offset of its counters
+    size: int  # of the struct, in bytes
 
 
 _FAMILIES: Mapping[str, _Family] = {
@@ -52,11 +51,11 @@ _FAMILIES: Mapping[str, _Family] = {
 
 @dataclass(slots=True)
 class _Table:
-    """A table as it was last, and memory for its next copy."""
+    """The last copy of a table; its memory also takes the next one."""
 
     data: mmap
     digest: str = ""
-    places: array[int] | None = None  # where its counters are; the same digest says that they are there again
+    places: array[int] | None = None  # offsets of its counters; the same digest confirms them
 
 
 _tables: dict[tuple[str, bytes], _Table] = {}
@@ -64,10 +63,11 @@ _lock = Lock()
 
 
 def look(family: str) -> str:
-    """A digest of all legacy tables of a family in the calling thread's namespace, without counters: tables that have
-    the same one are listed alike. "": it cannot be told.
+    """Return a digest of all legacy tables of a family in the calling thread's namespace, without counters. Tables with
+    the same digest have the same listing. Return "" where that cannot be told.
 
-    Memory for a copy is kept from call to call, some 200 bytes for each rule: new memory takes a third of the time.
+    The memory of a copy, some 200 bytes for each rule, is kept for the next call: getting it anew would take a third of
+    the time.
     """
     if struct.calcsize("P") != 8 or family not in _FAMILIES:
         return ""
@@ -82,7 +82,7 @@ def look(family: str) -> str:
 
 
 def _digest_of(family: str, name: bytes, kernel: socket.socket) -> str:
-    """Errors: OSError; ValueError: it is none that this reads."""
+    """Return the digest of one table. Errors: OSError; ValueError where the kernel's answer cannot be read."""
     where = _FAMILIES[family]
     info = bytearray(_INFO.pack(name, *[0] * 13))
     _ask(kernel, where, _GET_INFO, info)
@@ -93,7 +93,7 @@ def _digest_of(family: str, name: bytes, kernel: socket.socket) -> str:
     _fetch(kernel, where, name, table.data)
     if table.places is not None:
         found = _without_counters(info, table.data, table.places)
-        # That left the lengths alone by which these places are found, so that it shows whether they are still right.
+        # Only counters were overwritten, and no lengths of entries, so the places can still be found anew to compare.
         if found != table.digest and _places(where, table.data, number) == table.places:
             table.digest = found
         if found == table.digest:
@@ -107,7 +107,8 @@ def _digest_of(family: str, name: bytes, kernel: socket.socket) -> str:
 
 
 def _fetch(kernel: socket.socket, where: _Family, name: bytes, data: mmap) -> None:
-    """Errors: OSError: the table has another size by now, above all (EAGAIN); ValueError."""
+    """Read the entries of a table into ``data``. Errors: OSError, above all EAGAIN where the table has another size by
+    now; ValueError where rules may hold sets."""
     _HEAD.pack_into(data, 0, name, len(data) - _HEAD.size)
     _ask(kernel, where, _GET_ENTRIES, data)
     loaded = {*_names(where, "tables_matches"), *_names(where, "tables_targets")}
@@ -116,7 +117,7 @@ def _fetch(kernel: socket.socket, where: _Family, name: bytes, data: mmap) -> No
 
 
 def _places(where: _Family, data: mmap, number: int) -> array[int] | None:
-    """Where the counters of each entry are. None: so many entries do not fill their space."""
+    """Return the offsets of the counters of each entry. Return None where so many entries do not fill their space."""
     found = array("I", _counters(where, data))
     end = found[-1] - where.counters if found else len(data)
     full = bool(found) and end + _next(data, end + where.next)[0] == len(data)
@@ -134,7 +135,7 @@ def _counters(where: _Family, data: mmap) -> Iterator[int]:
 
 
 def _without_counters(info: bytearray, data: mmap, places: array[int]) -> str:
-    """The digest of a table. Its counters, which are at these places, become zeros."""
+    """Overwrite the counters at these places with zeros, and return the digest of the table."""
     for place in places:
         data[place : place + 16] = _ZEROS
     made = sha256(info)
@@ -143,8 +144,9 @@ def _without_counters(info: bytearray, data: mmap, places: array[int]) -> str:
 
 
 def _ask(kernel: socket.socket, where: _Family, option: int, data: bytearray | mmap) -> None:
-    """getsockopt(2) with a question in ``data``, where the answer comes to be. ``socket.getsockopt`` asks none, and
-    takes no answer of more than 1024 bytes. Errors: OSError; ValueError: the answer has another length."""
+    """Call getsockopt(2) with a question in ``data``, which the answer replaces. Python's own ``getsockopt`` passes no
+    question, and takes no answer of more than 1024 bytes. Errors: OSError; ValueError where the answer has another
+    length."""
     length = ctypes.c_uint32(len(data))
     place = (ctypes.c_char * len(data)).from_buffer(data)
     if _libc.getsockopt(kernel.fileno(), where.level, option, place, ctypes.byref(length)):
@@ -154,5 +156,5 @@ def _ask(kernel: socket.socket, where: _Family, option: int, data: bytearray | m
 
 
 def _names(where: _Family, what: str) -> list[bytes]:
-    """The names of tables that there are, or of extensions that are loaded. Errors: OSError."""
+    """Return the names of the tables that exist, or of the extensions that are loaded. Errors: OSError."""
     return Path(f"/proc/thread-self/net/{where.proc}_{what}").read_bytes().split()

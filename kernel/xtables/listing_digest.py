@@ -32,7 +32,7 @@ def stable(data: bytes, ours: Ours) -> bytes | None:
 
 
 def _end_of_rules(text: bytes, begin: bytes, first: int) -> int:
-    """Where the line of ours ends that is the table's last, of a line of ours that begins at ``first``."""
+    """Return the end of the last line of ours in a table. ``first``: the beginning of the first one."""
     table = text.find(_END, first)
     last = text.rfind(begin, first, len(text) if table < 0 else table)
     end = text.find(b"\n", max(last, first) + 1)
@@ -40,8 +40,7 @@ def _end_of_rules(text: bytes, begin: bytes, first: int) -> int:
 
 
 def _piece(lines: bytes, begin: bytes) -> bytes | None:
-    """Those of some lines that say something about ours, each with a line end in front of it; None as of
-    :func:`stable`."""
+    """Return the lines that say something about ours, each behind a line end; None as of :func:`stable`."""
     if lines.count(b"\n") == lines.count(begin):
         return lines
     others = lines.split(b"\n")[1:]

@@ -39,7 +39,7 @@ def _sections(listing: bytes) -> dict[str, bytes]:
 
 
 def _heads(text: bytes) -> Iterator[int]:
-    """Where the names of tables are. Asterisks are rare, and found more quickly than they are behind line ends."""
+    """Yield the offsets of the names of tables. Searching for the asterisk alone is quicker: few lines have one."""
     at = text.find(b"*")
     while at >= 0:
         if text.startswith(b"\n*", at - 1):
@@ -84,8 +84,8 @@ def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rul
 
 
 def _cut(lines: bytes, cuts: Iterable[tuple[int, int]]) -> bytes:
-    """What is left without some pieces, each from where it begins to where it ends, in this order. The lines are
-    millions of bytes, and copied once."""
+    """Return the lines without some pieces, given by beginning and end, in order. The lines, which are millions of
+    bytes, are copied once."""
     kept, at = [], 0
     for begin, end in cuts:
         kept.append(lines[at:begin])

@@ -20,8 +20,8 @@ class Listings:
     """The listings of both variants, under way. Errors of all methods: StepError.
 
     ``known``: the mark that the tables had once (:meth:`mark`). While they still have it, nothing is listed unless
-    somebody asks for it. ``repeated``: there will be others, each with the ``last`` ones; as long as legacy tables are
-    the kernel's same bytes, they are not listed again.
+    somebody asks for it. ``repeated``: whether others follow, each of which gets the ``last`` ones before it. As long
+    as the kernel's copy of the legacy tables stays the same, they are not listed again.
     """
 
     def __init__(self, family: str, known: str = "", *, repeated: bool = False, last: Listings | None = None) -> None:
@@ -86,15 +86,16 @@ class Listings:
         return self._first_mark if self._mark() == self._first_mark else ""
 
     def settle(self) -> None:
-        """Others may go on from these listings: they are as was expected.
+        """Let later listings go on from these, which are as expected.
 
-        The kernel's copy was looked at before. A change that came, was taken back before the listing, and came again in
-        the same bytes would not be told from there on; the next listing shows it.
+        The kernel's copy was read before the listing. So a change is missed if it came before the copy, was taken back
+        before the listing, and comes again in the same bytes; the next listing shows it.
         """
         self._settled = bool(self._copy and self._lines)
 
     def _copied(self) -> str:
-        """What all tables are called together by their bytes, those of nf_tables by its generation; "": nothing."""
+        """Return a name for the tables as they are: of legacy ones by their bytes, of nf_tables by its generation.
+        Return "" where they have none."""
         copied, called = kernels_copy.look(self._family), generation.mark()
         return copied and called and f"{self._usual} {called} {copied}"
 
