@@ -1,9 +1,9 @@
-"""A plan made of the services that differ, where the kernel's rules are as the generation in place left them.
+"""Plan a change from the services that differ, where the kernel's rules are as the generation in place left them.
 
-What a service adds depends on it alone (:class:`svcc.targets.interface.Contribution`). So where the programs before
-and after differ in some services, these alone are printed and compared: neither is the bundle before read or compiled
-again, nor do the rules of all other services matter. Where anything else than rules is to change, or anything is in
-doubt, there is no such plan, and the whole states are compared.
+What a service adds to the rules depends on this service alone (:class:`svcc.targets.interface.Contribution`). So where
+the programs before and after differ in some services, svcc renders and compares only these. It does not read or compile
+the earlier bundle again, and does not look at the rules of other services. Where anything else than rules is to change,
+or anything is in doubt, there is no such plan, and svcc compares the whole states.
 """
 
 from __future__ import annotations
@@ -26,31 +26,32 @@ from svcc.compiler import ir
 from svcc.targets import find
 from svcc.targets.interface import Assembly, Bundle, Difference
 
-#: A draft is kept as a change where that takes at most this part of the program that it is a change to, and where the
-#: program has some bytes, about a thousand services of ten endpoints: what is smaller is written whole in 0.02 s.
+#: A draft is recorded as a change where the change's text is at most this share of the text of the whole program.
 _SHARE = 1 / 16
+#: A program of fewer characters than this, about a thousand services of ten endpoints, is recorded whole: that takes
+#: 0.02 s.
 _LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
 class ChangedServices:
-    """The services in which a draft differs from the generation in place, and what is made of them."""
+    """The services in which a draft differs from the generation in place, and their rules."""
 
-    there: int  # the number of the generation
-    before: Mapping[str, ir.Service]  # by name; those of the generation
-    after: Mapping[str, ir.Service]  # those of the draft
-    program: ir.Program  # what both have beside services
+    there: int  # the number of the generation in place
+    before: Mapping[str, ir.Service]  # the generation's services, by name
+    after: Mapping[str, ir.Service]  # the draft's services, by name
+    program: ir.Program  # what both programs have in common beside services
     node: ir.Node | None
-    differing: Differing = ()  # the rules that are other, each state without what both have
+    differing: Differing = ()  # the parts of rules that differ; rules that both states have may be missing from both
 
     @property
     def names(self) -> set[str]:
-        """The names of the services."""
+        """The names of the services that differ."""
         return {*self.before, *self.after}
 
     @cached_property
     def summaries(self) -> tuple[Summary, Summary]:
-        """What these services serve, before and after."""
+        """What these services serve before the change, and what they serve after it."""
         return self._summary(self.before), self._summary(self.after)
 
     def _summary(self, services: Mapping[str, ir.Service]) -> Summary:
@@ -58,7 +59,7 @@ class ChangedServices:
 
     @property
     def loses(self) -> bool:
-        """Whether a service is served before, and not after."""
+        """Whether some service is served before the change and not after it."""
         before, after = ({one.service for one in side.frontends} for side in self.summaries)
         return not before <= after
 
@@ -71,33 +72,34 @@ def differing_rules(
     readings: Readings,
     fingerprints: Mapping[str, Fingerprint],
 ) -> ChangedServices | None:
-    """The services that a draft changes, and their rules, each state without what both have
-    (:class:`svcc.targets.interface.Difference`).
+    """Return the services that a draft changes, and their rules. Rules that the states before and after have in common
+    may be missing from both (:class:`svcc.targets.interface.Difference`).
 
-    ``before``: the generation in place; ``known``: the machine by its names; ``readings``: its readings;
-    ``fingerprints``: those recorded with that generation. None: whole states are to be compared. Errors: StepError.
+    ``before``: the generation in place; ``known``: the machine with this generation's names; ``readings``: the
+    readings of this machine; ``fingerprints``: those recorded with this generation. Return None where the whole states
+    have to be compared. Errors: StepError.
     """
     if draft.bundle is None or not _is_of_rules(before, draft):
         return None
-    there = _there(known, readings, fingerprints, draft.bundle)
-    if there is None:
+    unchanged = _unchanged_rules(known, readings, fingerprints, draft.bundle)
+    if unchanged is None:
         return None
-    changed = _changed(installation, before, draft)
+    changed = _changed_services(installation, before, draft)
     if changed is None or draft.assembly is None:
         return None
     differences = _differences(draft.assembly, changed)
     found = (
         differing_part(one, differences.get(one.part), fingerprints[one.part])
         for one in known.drivers
-        if one.part in there
+        if one.part in unchanged
     )
     differing = [one for one in found if one is not None and one.have != one.want]
-    others = (difference for part, difference in differences.items() if part not in there)
+    others = (difference for part, difference in differences.items() if part not in unchanged)
     return None if any(one.before != one.after for one in others) else replace(changed, differing=differing)
 
 
 def _is_of_rules(before: Generation, draft: Draft) -> bool:
-    """Whether both are of one target, whose rules translate, and go by the same names."""
+    """Whether both have the same target, one whose rules translate addresses, and the same node and names."""
     target = find(before.target) if before.target else None
     return (
         target is not None
@@ -107,11 +109,14 @@ def _is_of_rules(before: Generation, draft: Draft) -> bool:
     )
 
 
-def _there(
+def _unchanged_rules(
     known: Machine, readings: Readings, fingerprints: Mapping[str, Fingerprint], wanted: Bundle
 ) -> set[str] | None:
-    """The parts of rules that match their fingerprints. None: one does not, or another part is not as wanted."""
-    there: set[str] = set()
+    """Return the parts of rules that match their fingerprints.
+
+    Return None where wanted rules do not match theirs, or where any other part is not as wanted.
+    """
+    unchanged: set[str] = set()
     scope = known.scope.including(wanted)
     states = known.parse(wanted)
     for driver in known.drivers:
@@ -122,20 +127,24 @@ def _there(
             and reading is not None
             and reading.matches(fingerprint, known.scope)
         ):
-            there.add(driver.part)
-        elif (driver.has_fingerprint and wanted.parts.get(driver.part)) or not _is_as(driver, reading, states, scope):
+            unchanged.add(driver.part)
+        elif (driver.has_fingerprint and wanted.parts.get(driver.part)) or not _holds(driver, reading, states, scope):
             return None
-    return there
+    return unchanged
 
 
-def _is_as(driver: Driver[State], reading: Reading[State] | None, wanted: States, scope: Scope) -> bool:
-    state = wanted.of(driver)
-    found = driver.read(scope, state) if reading is None else reading.state(scope, state)
-    return bool(found == state)
+def _holds(driver: Driver[State], reading: Reading[State] | None, wanted: States, scope: Scope) -> bool:
+    """Whether the kernel holds the wanted state of a driver's part. ``reading``: None where none was begun."""
+    want = wanted.of(driver)
+    have = driver.read(scope, want) if reading is None else reading.state(scope, want)
+    return bool(have == want)
 
 
-def _changed(installation: Installation, before: Generation, draft: Draft) -> ChangedServices | None:
-    """The services that differ. None: more differs, or it is not known what the rules were made of."""
+def _changed_services(installation: Installation, before: Generation, draft: Draft) -> ChangedServices | None:
+    """Return the services that differ.
+
+    Return None where more than services differs, or where it is not known what the rules were compiled from.
+    """
     if draft.assembly is None or draft.program is None:
         return None
     try:
@@ -150,7 +159,7 @@ def _changed(installation: Installation, before: Generation, draft: Draft) -> Ch
 
 
 def _differences(assembly: Assembly, changed: ChangedServices) -> Mapping[str, Difference]:
-    """What the services that differ make of the parts."""
+    """Return the states of the parts before and after, by part, as the services that differ change them."""
     names = changed.names
     if not names:
         return {}
@@ -159,9 +168,11 @@ def _differences(assembly: Assembly, changed: ChangedServices) -> Mapping[str, D
 
 
 def to_record(installation: Installation, changed: ChangedServices | None, draft: Draft) -> Draft | ChangeDraft:
-    """A draft as it is recorded: as a change to a generation that is kept whole, where little of that one changes.
+    """Return a draft as it is to be recorded: as a change to a generation that is recorded whole, where the change is
+    small; else as it is.
 
-    ``changed``: what it changes of the generation in place; None: not known by service. The store's lock is held.
+    ``changed``: the services that the draft changes in the generation in place; None where they are not known. The
+    caller holds the store's lock.
     """
     before = installation.current
     if changed is None or before is None or changed.there != before.number or draft.of is not None:
@@ -176,7 +187,7 @@ def to_record(installation: Installation, changed: ChangedServices | None, draft
             or not installation.is_as_written(before)
         ):
             return draft
-        change = _together(change, changed, kept)
+        change = _combined(change, changed, kept)
         if len(change.text) > len(kept.text) * _SHARE:
             return draft
     except (StoreError, ValueError):  # the record is damaged
@@ -193,9 +204,12 @@ def to_record(installation: Installation, changed: ChangedServices | None, draft
     )
 
 
-def _together(change: ServicesChange, changed: ChangedServices, kept: KeptProgram) -> ServicesChange:
-    """What two changes, one after the other, make of a program. Errors: ValueError, where that is damaged."""
-    made = change_of(changed.after.values(), changed.program, changed.node)
-    services = {**change.services, **{name: made.get(name) for name in changed.names}}
+def _combined(change: ServicesChange, changed: ChangedServices, kept: KeptProgram) -> ServicesChange:
+    """Return the change to a program that two changes make, one after the other.
+
+    ``kept``: the program before both. Errors: ValueError where it is damaged.
+    """
+    after = change_of(changed.after.values(), changed.program, changed.node)
+    services = {**change.services, **{name: after.get(name) for name in changed.names}}
     lines = {name: None if one is None else one.line for name, one in services.items()}
     return ServicesChange({name: services[name] for name, line in lines.items() if line != kept.line(name)})

@@ -1,9 +1,9 @@
-"""How the kernel's parts are recognised while a generation is in place.
+"""The fingerprints by which svcc recognises the kernel's parts while a generation is in place.
 
-svcc records fingerprints after it read the machine and found all as it should be. When a part has the same fingerprint
-again, its state is that of the generation. Where the kernel itself says that nothing has changed since, svcc lists
-nothing. Elsewhere it compares the digest of the listing, and need not parse it. svcc also
-records which parts the bundle leaves empty: where nothing of them is in the kernel, it need not read the bundle.
+svcc records fingerprints after it has read the machine and found that every part is as the generation wants it. When a
+part has the same fingerprint again, its state is that of the generation. Where the kernel itself says that nothing has
+changed since, svcc lists nothing. Elsewhere it compares the digest of the listing, and need not parse it. svcc also
+records which parts the bundle leaves empty: where the kernel holds nothing of these, it need not read the bundle.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from svcc.targets.interface import Bundle
 
 @dataclass(frozen=True)
 class RecordedState:
-    """The bundle of a generation, and the fingerprints that its parts had in the kernel, as far as they are known."""
+    """The bundle of a generation, and the known fingerprints that its parts had in the kernel."""
 
     bundle: Bundle | None = None
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)  # by part
 
 
 def fingerprints_of(installation: Installation, generation: Generation) -> dict[str, Fingerprint]:
-    """The recorded fingerprints of a generation by part; parts without one are left out."""
+    """Return the recorded fingerprints of a generation, by part; parts without a fingerprint are left out."""
     noted = _noted(installation, generation)
     return {part: _from_json(members(one)) for part, one in members(noted["parts"]).items()} if noted else {}
 
 
 def empty_parts_of(installation: Installation, generation: Generation) -> frozenset[str]:
-    """The parts that are known to be left empty by a generation's bundle (:meth:`svcc.apply.machine.Machine.empty`)."""
+    """Return the recorded parts that a generation's bundle leaves empty (:meth:`svcc.apply.machine.Machine.empty`)."""
     noted = _noted(installation, generation)
     return frozenset(strings(noted["empty"])) if noted else frozenset()
 
@@ -45,7 +45,10 @@ def record_fingerprints(
     fingerprints: Mapping[str, Fingerprint],
     empty: Collection[str] = (),
 ) -> None:
-    """Record them, the store's lock being held. ``empty``: parts that the bundle leaves empty. Errors: OSError."""
+    """Record the fingerprints of a generation, by part. The caller holds the store's lock.
+
+    ``empty``: the parts that the generation's bundle leaves empty. Errors: OSError.
+    """
     parts = {part: _to_json(one) for part, one in sorted(fingerprints.items())}
     noted = {"parts": parts, "empty": sorted(empty)}
     if noted != _noted(installation, generation):

@@ -1,4 +1,4 @@
-"""An installation: the generations under one prefix, and what is under way."""
+"""The files of an installation: the generations under one prefix, and the journal of a change under way."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from svcc.targets.reading import RefusedText
 
 #: Generations that are kept besides the current one.
 KEPT = 20
-#: Notes that are kept: the one in place, and the one before it, to go back to.
+#: Generations with an ``of`` that are kept: the one in place, and the one before it, to go back to.
 _NOTES = 2
 #: The files of a generation, its description first.
 _SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source", "compiled")
-#: Those of one that is whole, and what they are called until it is (:mod:`svcc.apply.whole`).
+#: The files that record a generation whole, and their names until they are taken over (:mod:`svcc.apply.whole`).
 DRAFTED = {suffix: f"{suffix}.whole" for suffix in ("bundle", "services", "program")}
 
 
@@ -45,14 +45,14 @@ class Installation:
         self.journal = path / "journal.json"
         self.confirm = path / "confirm.json"
         self.keeper = path / "keeper"
-        self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
-        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # of large files, and what these were like
+        self._summaries: dict[int, Summary] = {}  # summaries read so far, by generation; a summary never changes
+        self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # each file's identity, size and times; its digest
 
     # ---- reading
 
     @property
     def has_history(self) -> bool:
-        """Whether anything was ever applied, or is under way; what is damaged may have been."""
+        """Whether anything was ever applied, or is under way. True also where the record is damaged."""
         try:
             return self.number is not None or self.journal.exists()
         except StoreError:
@@ -60,7 +60,7 @@ class Installation:
 
     @property
     def holds(self) -> bool:
-        """Whether anything of it is in the kernel, or may be: else nothing but its history is left."""
+        """Whether the kernel holds, or may hold, anything of this installation. Otherwise only its history is left."""
         if self.journal.exists() or self.confirm.exists():
             return True
         try:
@@ -71,12 +71,12 @@ class Installation:
 
     @property
     def unconfirmed(self) -> frozenset[int]:
-        """The numbers of generations that went because nobody confirmed them."""
+        """The numbers of the generations that were undone because nobody confirmed them."""
         return frozenset(one.undoes for one in self.generations() if one.undoes is not None)
 
     @property
     def number(self) -> int | None:
-        """The number of the current generation."""
+        """The number of the current generation; None where there is none. Errors: StoreError."""
         try:
             return int((self.path / "current").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class Installation:
         return None if number is None else self.generation(number)
 
     def generation(self, number: int) -> Generation:
-        """The generation of a number. Errors: StoreError where it is not there, or damaged."""
+        """Return the generation with a number. Errors: StoreError where it does not exist or is damaged."""
         try:
             found = read_record(self.file(number, "json"), Generation)
         except FileNotFoundError:
@@ -103,11 +103,11 @@ class Installation:
         return found
 
     def generations(self) -> list[Generation]:
-        """All that are kept, the newest first."""
+        """Return all generations that are kept, the newest first. Errors: StoreError."""
         return [self.generation(number) for number in sorted(self.numbers(), reverse=True)]
 
     def bundle(self, generation: Generation | None) -> Bundle | None:
-        """What a generation put into the kernel; None: nothing."""
+        """Return what a generation put into the kernel, or None where it put nothing there. Errors: StoreError."""
         if generation is None or generation.target is None:
             return None
         if generation.base is not None:
@@ -122,31 +122,34 @@ class Installation:
             raise damaged(path, str(error)) from None
 
     def _compiled(self, generation: Generation) -> Bundle:
-        """The rules of a generation that is kept as a change."""
+        """Compile the rules of a generation that is recorded as a change. Errors: StoreError."""
         path, target = self.file(generation.number, "change"), find(generation.target or "")
         if target is None:
             raise damaged(self.file(generation.number, "json"), f"there is no target {generation.target}")
         try:
-            program = self._changed(generation).program()
+            program = self._program_with_change(generation).program()
             node = None if generation.node is None else program.node(generation.node)
             return target.render(program, node)
         except ValueError as error:
             raise damaged(path, str(error)) from None
 
-    def _changed(self, generation: Generation) -> KeptProgram:
-        """The program of a generation that is kept as a change. Errors: ValueError, where it cannot be made."""
+    def _program_with_change(self, generation: Generation) -> KeptProgram:
+        """Return the program of a generation that is recorded as a change.
+
+        Errors: StoreError; ValueError where the program cannot be made.
+        """
         change, whole = self._change(generation)
         return change.program(KeptProgram(text_of(self.file(whole.number, "program"))))
 
     def kept_as(self, generation: Generation) -> tuple[ServicesChange, Generation]:
-        """The generation that is kept whole, and what another is beside it; of itself that is nothing.
+        """Return how a generation is recorded: a change, and the whole generation that it is a change to.
 
-        Errors: StoreError.
+        For a generation that is itself recorded whole, return an empty change and that generation. Errors: StoreError.
         """
         return (ServicesChange({}), generation) if generation.base is None else self._change(generation)
 
     def _change(self, generation: Generation) -> tuple[ServicesChange, Generation]:
-        """What a generation is kept as, and the one that it is a change to."""
+        """Return the change that a generation is recorded as, and the generation that it is a change to."""
         path = self.file(generation.number, "change")
         text, whole = text_of(path), self.generation(generation.base or 0)
         if change_hash(whole, self.program_hash(whole), text) != generation.hash:
@@ -157,7 +160,10 @@ class Installation:
             raise damaged(path, str(error)) from None
 
     def program_hash(self, generation: Generation) -> str:
-        """The digest of a program that is kept whole (:attr:`KeptProgram.hash`). Errors: StoreError."""
+        """Return the digest of the program of a generation that is recorded whole (:attr:`KeptProgram.hash`).
+
+        Errors: StoreError.
+        """
         return self._digest(generation, "program") or KeptProgram(text_of(self.file(generation.number, "program"))).hash
 
     def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
@@ -172,12 +178,12 @@ class Installation:
         return self.bundle(generation) == draft.bundle
 
     def size(self, generation: Generation) -> int:
-        """Bytes of a generation's files."""
+        """Return the size of a generation's files, in bytes."""
         paths = (self.file(generation.number, suffix) for suffix in _SUFFIXES)
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def summary(self, generation: Generation | None) -> Summary:
-        """What a generation serves; nothing for None. It is read once."""
+        """Return what a generation serves: nothing where it is None. It is read only once. Errors: StoreError."""
         if generation is None or generation.target is None:
             return Summary()
         known = self._summaries.get(generation.number)
@@ -195,34 +201,36 @@ class Installation:
             raise damaged(self.file(generation.number, "services"), "it holds no services") from None
 
     def program(self, generation: Generation) -> KeptProgram | None:
-        """What a generation was compiled from. None: it was a bundle, or an svcc recorded it that kept no programs.
+        """Return the program that a generation was compiled from.
 
-        Errors, when it is looked at: ValueError, where the text is damaged.
+        Return None where a bundle was applied, where the svcc that recorded the generation kept no programs, or where
+        the record cannot be read. The program's text is parsed later; that raises ValueError where the text is damaged.
         """
         try:
             if generation.base is not None:
-                return self._changed(generation)
+                return self._program_with_change(generation)
             return KeptProgram(text_of(self.file(generation.number, "program")))
         except (StoreError, ValueError):
             return None
 
     def compiled(self, generation: Generation) -> KeptProgram | None:
-        """The program that this very svcc compiled the rules of a generation from. None: it is not known, or damaged.
+        """Return the program that this same svcc compiled the rules of a generation from.
 
-        Errors, when it is looked at: ValueError.
+        Return None where the program is not known or cannot be read. Its text is parsed later; that raises ValueError
+        where the text is damaged.
         """
         noted = cache.read(self.file(generation.number, "compiled"), generation.hash)
         program = None if noted is None else self.program(generation)
-        if program is None or generation.base is not None:  # of a change, the generation's own hash holds the program
+        if program is None or generation.base is not None:  # a change's hash covers the program already
             return program
         return program if members(noted).get("program") == program.hash else None
 
     def scope(self, generation: Generation) -> Scope:
-        """The names under which a generation's objects may be. Errors: StoreError, ValueError."""
+        """Return the names that a generation's kernel objects may have. Errors: StoreError, ValueError."""
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
 
     def check(self, number: int) -> None:
-        """Errors: StoreError where a generation is not whole."""
+        """Check that no file of a generation is missing or damaged. Errors: StoreError."""
         generation = self.generation(number)
         if self.is_as_written(generation):
             return
@@ -231,7 +239,7 @@ class Installation:
         self.summary(generation)
 
     def is_as_written(self, generation: Generation) -> bool:
-        """Whether this very svcc wrote a generation, and its files are as they were then: they need not be read."""
+        """Whether this same svcc wrote a generation, and its files have not changed since: they need not be parsed."""
         _, whole = self.kept_as(generation)
         noted = cache.read(self.file(whole.number, "compiled"), whole.hash)
         known = None if noted is None else members(noted).get("services")
@@ -242,15 +250,18 @@ class Installation:
         )
 
     def _digest(self, generation: Generation, suffix: str) -> str:
-        """Of a file, which is read again where it is another one, or was written to. "": it cannot be read."""
+        """Return the SHA-256 digest of a generation's file, or "" where it cannot be read.
+
+        The file is read again only where it was replaced or written to since the last time.
+        """
         path = self.file(generation.number, suffix)
         try:
             with open(path, "rb") as file:
-                found = os.fstat(file.fileno())
-                like = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+                stat = os.fstat(file.fileno())
+                version = stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
                 known = self._digests.get(path)
-                if known is None or known[0] != like:
-                    known = self._digests[path] = like, sha256(file.read()).hexdigest()
+                if known is None or known[0] != version:
+                    known = self._digests[path] = version, sha256(file.read()).hexdigest()
                 return known[1]
         except OSError:
             return ""
@@ -258,7 +269,7 @@ class Installation:
     # ---- writing, under the store's lock
 
     def set_aside(self, path: Path) -> None:
-        """Keep a damaged file under another name, where it is in nobody's way."""
+        """Rename a damaged file, so that svcc does not read it again and it is still kept. Errors: OSError."""
         kept = path.with_name(f"{path.name}.damaged")
         if kept.is_dir() and not kept.is_symlink():
             shutil.rmtree(kept)
@@ -267,29 +278,31 @@ class Installation:
         os.replace(path, kept)
 
     def mend(self) -> list[str]:
-        """Put what is damaged out of the way, so that a command can go on from what is in the kernel; says what it was.
-        The newest generation that is whole is the current one then; without one, there is none.
+        """Set damaged files aside, so that a command can go on from what the kernel holds. Return what was damaged.
+
+        Where the current generation is damaged, the newest undamaged one becomes the current one. Without one, there is
+        no current generation.
         """
-        said = []
+        damages = []
         try:
             if self.number is not None:
                 self.check(self.number)
         except StoreError as error:
-            said.append(str(error))
-            whole = next((number for number in sorted(self.numbers(), reverse=True) if self._whole(number)), None)
+            damages.append(str(error))
+            newest = next((number for number in sorted(self.numbers(), reverse=True) if self._undamaged(number)), None)
             if (self.path / "current").exists():
                 self.set_aside(self.path / "current")
-            if whole is not None:
-                self.make_current(whole)
+            if newest is not None:
+                self.make_current(newest)
         for number in self.numbers():
             try:
                 self.generation(number)
             except StoreError as error:
-                said += [str(error)] if str(error) not in said else []
+                damages += [str(error)] if str(error) not in damages else []
                 self.set_aside(self.file(number, "json"))
-        return said
+        return damages
 
-    def _whole(self, number: int) -> bool:
+    def _undamaged(self, number: int) -> bool:
         try:
             self.check(number)
         except StoreError:
@@ -297,7 +310,7 @@ class Installation:
         return True
 
     def record(self, draft: Draft | ChangeDraft) -> Generation:
-        """Write a new generation. It is not the current one yet."""
+        """Write a new generation and return it. It is not the current one yet. Errors: StoreError, OSError."""
         files.make_directory(self.path)
         number = max([*self.numbers(), self.number or 0, 0]) + 1
         generation = Generation(
@@ -315,7 +328,7 @@ class Installation:
             draft.of,
             draft.base,
         )
-        for suffix, text in draft.files.items():  # their names are on disk with that of the description
+        for suffix, text in draft.files.items():  # writing the description below syncs the directory for all files
             files.write(self.file(number, suffix), text, lasting=False)
         if isinstance(draft, ChangeDraft):
             self.note_compiled(generation, None)
@@ -327,25 +340,31 @@ class Installation:
         return generation
 
     def describe(self, generation: Generation) -> None:
-        """Write the description: from then on there is this generation, kept as it says. Errors: OSError."""
+        """Write the description of a generation. From then on the generation exists, recorded as its ``base`` says.
+
+        Errors: OSError.
+        """
         files.write(self.file(generation.number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
 
     def note_compiled(self, generation: Generation, program: str | None) -> None:
-        """Note that this svcc compiled the rules, as :meth:`compiled` reads it.
+        """Note for :meth:`compiled` and :meth:`is_as_written` that this svcc compiled the rules of a generation.
 
-        ``program``: the program's digest; None: the generation is kept as a change. Errors: OSError.
+        ``program``: the program's digest; None where the generation is recorded as a change. Errors: OSError.
         """
         services = None if program is None else self._digest(generation, "services")
         noted = {"program": program, "services": services}
         cache.write(self.file(generation.number, "compiled"), generation.hash, noted)
 
     def origin(self, generation: Generation) -> Origin | None:
-        """What a generation is known to be compiled from."""
+        """Return what a generation was compiled from, or None where that is not known."""
         noted = cache.read(self.file(generation.number, "source"), generation.hash)
         return None if noted is None else Origin.from_json(noted)
 
     def note_origin(self, generation: Generation, draft: Draft) -> None:
-        """Note that a draft, of the same bundle and services, was compiled from something else."""
+        """Note the origin of a draft as that of a generation, where both have the same bundle and services.
+
+        The caller has compared the bundles. Errors: StoreError, OSError.
+        """
         if draft.origin in (None, self.origin(generation)):
             return
         if generation.base is None:
@@ -357,21 +376,24 @@ class Installation:
             cache.write(self.file(generation.number, "source"), generation.hash, asdict(draft.origin))
 
     def make_current(self, number: int | None) -> None:
-        """Say which generation is in the kernel, and forget the oldest ones."""
+        """Write which generation is in the kernel, and forget the oldest ones. None: write that there is none.
+
+        Errors: OSError.
+        """
         if number is None:
             files.remove(self.path / "current")
             return
         files.write(self.path / "current", f"{number}\n")
         kept = [one for one in reversed(self._readable()) if one.number <= number]
         reviewed = [one.number for one in kept if one.of is None]
-        notes = [one.number for one in kept if one.of is not None]
+        notes = [one.number for one in kept if one.of is not None]  # the same program, served in another way
         going = {*reviewed[: -KEPT - 1], *notes[:-_NOTES]} - {number}
         needed = {one.base for one in kept if one.number not in going}
         for old in sorted(going - needed):
             self.forget(old)
 
     def _readable(self) -> list[Generation]:
-        """The generations that can be read, the newest first."""
+        """Return the generations that can be read, the newest first."""
         found = []
         for number in sorted(self.numbers(), reverse=True):
             with suppress(StoreError):
@@ -379,26 +401,26 @@ class Installation:
         return found
 
     def forget(self, number: int) -> None:
-        """Remove a generation, its description first: what is left of it otherwise is no generation."""
+        """Remove a generation. Its description goes first: files without a description are no generation."""
         for suffix in (*_SUFFIXES, *DRAFTED.values()):
             path = self.file(number, suffix)
-            if path.is_dir():  # somebody's accident
+            if path.is_dir():  # somebody else made it, perhaps by accident
                 self.set_aside(path)
             elif suffix == _SUFFIXES[0]:
                 files.remove(path)
-            else:  # what a crash leaves of these is no generation
+            else:  # a crash may leave some of these files, which are no generation
                 path.unlink(missing_ok=True)
 
     def forget_unborn(self) -> None:
-        """Remove generations that were written and never came to be: those after the current one."""
+        """Remove the generations that were written and never became current: all after the current one."""
         for number in self.numbers():
             if number > (self.number or 0):
                 self.forget(number)
 
     def file(self, number: int, suffix: str) -> Path:
-        """One of the files of a generation."""
+        """Return the path of a generation's file with a suffix."""
         return self.path / f"{number:06}.{suffix}"
 
     def numbers(self) -> list[int]:
-        """The numbers of the generations that are kept, in no order."""
+        """Return the numbers of the generations that are kept, in no order."""
         return [int(path.stem) for path in self.path.glob("*.json") if path.stem.isdigit()]

@@ -1,4 +1,4 @@
-"""The chains of iptables and ip6tables: one step each, a single run of iptables-restore."""
+"""The drivers of iptables and ip6tables. Each changes its chains in one step: a single run of iptables-restore."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from svcc.kernel.xtables.state import ForeignJump, State, Table, Tables, dump_st
 from svcc.kernel.xtables.variant import default, other
 from svcc.targets import targets
 
-#: Of more frontends, all routes are made as quickly.
+#: With more frontends than this, making all routes is as quick.
 _FEW = 16
 
 
 def meaning(prefix: str) -> CombinedMeaning:
-    """What our chains are for, as the targets tell it."""
+    """Return what svcc's chains mean, as all targets together define it. ``prefix``: the prefix of their names."""
     return CombinedMeaning(filter(None, (target.chains(prefix) for target in targets().values())))
 
 
 def table_order(transition: Transition) -> tuple[str, ...]:
-    """The order in which tables are committed."""
+    """Return the names of the tables, in the order in which they are committed during a transition."""
     return BESIDE_BALANCER if transition.to_balancer else TRANSLATING
 
 
 class XtablesReading(Reading[State]):
-    """The listings of both variants, unless the kernel says that they are as they were.
+    """A reading of one family's rules: the listings of both variants (legacy and nft), made only where needed.
 
-    ``repeated``: whether a session reads again and again; ``last``: its reading before this one.
+    Nothing is listed where the kernel says that the rules have not changed since the fingerprint was recorded.
+    ``repeated``: whether a session reads again and again; ``last``: the session's reading before this one.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class XtablesReading(Reading[State]):
 
     @property
     def latest(self) -> XtablesReading:
-        """This reading, or the one that :meth:`again` began."""
+        """The reading that :meth:`again` began last, or this reading where it began none."""
         return self._later or self
 
     def again(self) -> XtablesReading | None:
@@ -66,7 +67,7 @@ class XtablesReading(Reading[State]):
         return self._later
 
     def state(self, scope: Scope, wanted: State) -> State:
-        loaded = [*scope.texts(self._family)]  # a table of one of these may be in the kernel
+        loaded = [*scope.texts(self._family)]  # the kernel may hold a table that one of these texts names
         return self.listings.state(
             scope, lambda table: table in wanted.tables or any(f"*{table}\n" in text for text in loaded)
         )
@@ -105,7 +106,7 @@ class XtablesReading(Reading[State]):
 
 
 class XtablesDriver(Driver[State]):
-    """Our chains of one family, and the rules in built-in chains that lead to them."""
+    """The driver of svcc's chains of one family, and of the rules in built-in chains that lead to them."""
 
     translates = True
     has_fingerprint = True
@@ -140,16 +141,16 @@ class XtablesDriver(Driver[State]):
         return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
 
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
-        """One step; another where the variant that is not used holds chains of ours."""
+        """Return one step, and a second one where the variant that is not used holds chains of svcc."""
         if live == wanted:
             return []
         used = wanted.variant or live.variant or default(self.part)
-        there, due = _by_variant(live, live.variant or used), _by_variant(wanted, used)
+        have, want = _by_variant(live, live.variant or used), _by_variant(wanted, used)
         order = table_order(transition)
         loads = [
-            Load(self.part, variant, there[variant], due[variant], scope, meaning(scope.prefix), order)
+            Load(self.part, variant, have[variant], want[variant], scope, meaning(scope.prefix), order)
             for variant in (used, other(used))
-            if there[variant] != due[variant]
+            if have[variant] != want[variant]
         ]
         return [self._step(load) for load in loads]
 
@@ -166,11 +167,11 @@ class XtablesDriver(Driver[State]):
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:
         for held in live.held:
-            there, kept = (
+            present, kept = (
                 (state.strays if held.stray else state.tables).get(held.table, Table()).chains
                 for state in (live, wanted)
             )
-            if leads_to(held.rule) in there.keys() - kept.keys():
+            if leads_to(held.rule) in present.keys() - kept.keys():
                 yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that is to go"
 
     def routes(self, state: State) -> Iterator[Route]:
@@ -182,13 +183,13 @@ class XtablesDriver(Driver[State]):
         return routes.served(_nat(state.tables), meaning(state.prefix), frontends) if frontends else set()
 
     def gone_routes(self, live: State, wanted: State) -> set[Route]:
-        """As the base class has it, without making the routes of what stays as it is."""
+        """Return what the base class does, without making the routes of chains that do not change."""
         before, after = _nat(live.tables), _nat(wanted.tables)
         return set() if before == after else routes.routes_gone(before, after, meaning(wanted.prefix or live.prefix))
 
     def _step(self, load: Load) -> Step:
-        due = load.delta
-        return Step(Phase.RULES, self.part, due.title, due.atomic, len(due.lines), load.run, load.check)
+        delta = load.delta
+        return Step(Phase.RULES, self.part, delta.title, delta.atomic, len(delta.lines), load.run, load.check)
 
 
 def _by_variant(state: State, used: str) -> dict[str, Tables]:
@@ -200,12 +201,12 @@ def _nat(tables: Tables) -> Table:
 
 
 class IptablesDriver(XtablesDriver):
-    """The rules of IPv4."""
+    """The driver of the rules of IPv4."""
 
     part: ClassVar[str] = "iptables"
 
 
 class Ip6tablesDriver(XtablesDriver):
-    """The rules of IPv6."""
+    """The driver of the rules of IPv6."""
 
     part: ClassVar[str] = "ip6tables"
