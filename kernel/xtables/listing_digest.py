@@ -1,6 +1,6 @@
-"""A digest of what iptables-save printed, without what is somebody else's, dates and counters.
+"""A digest of svcc's rules in the output of iptables-save. Rules of others, dates and counters do not count.
 
-What is left is what :func:`svcc.kernel.xtables.state.parse_saved` looks at.
+The remaining lines are those that :func:`svcc.kernel.xtables.state.parse_saved` looks at.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ _END = b"\nCOMMIT\n"
 
 
 def stable(data: bytes, ours: Ours) -> bytes | None:
-    """The lines that say something about ours; None where nft put rules of its own into a table, which hides it.
+    """Return the lines about svcc's rules. Return None where nft put rules of its own into a table: then iptables-save
+    does not show the table.
 
-    iptables-save prints chain by chain, and chains by name. So most of a table's rules of ours are in a row, and are
-    taken in one piece, not line by line.
+    iptables-save prints chain by chain, and sorts chains by name. So most of svcc's rules in a table follow each other,
+    and this function takes them in one piece, not line by line.
     """
     begin = _OURS % ours.prefix.encode("utf-8", "surrogateescape")
     text = b"\n" + data
@@ -32,7 +33,7 @@ def stable(data: bytes, ours: Ours) -> bytes | None:
 
 
 def _end_of_rules(text: bytes, begin: bytes, first: int) -> int:
-    """Return the end of the last line of ours in a table. ``first``: the beginning of the first one."""
+    """Return the end of the last rule of svcc in a table. ``first``: the beginning of its first rule."""
     table = text.find(_END, first)
     last = text.rfind(begin, first, len(text) if table < 0 else table)
     end = text.find(b"\n", max(last, first) + 1)
@@ -40,7 +41,7 @@ def _end_of_rules(text: bytes, begin: bytes, first: int) -> int:
 
 
 def _piece(lines: bytes, begin: bytes) -> bytes | None:
-    """Return the lines that say something about ours, each behind a line end; None as of :func:`stable`."""
+    """Return the lines about svcc's rules, each with a line end in front. Return None where :func:`stable` does."""
     if lines.count(b"\n") == lines.count(begin):
         return lines
     others = lines.split(b"\n")[1:]
@@ -50,7 +51,7 @@ def _piece(lines: bytes, begin: bytes) -> bytes | None:
 
 
 def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
-    """Tables, their built-in chains, and whatever names ours."""
+    """Return the lines of tables and built-in chains, and all lines that name a chain of svcc."""
     kept = []
     for line in lines:
         if line.startswith(b":"):
@@ -63,7 +64,10 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
 
 
 def stable_lines(listings: list[bytes | None], ours: Ours) -> list[bytes | None] | None:
-    """:func:`stable` of each listing that can be had; None where one is hidden."""
+    """Return what :func:`stable` returns for each listing, with None for a listing that could not be made.
+
+    Return None where a table in one of them is hidden.
+    """
     found: list[bytes | None] = []
     for data in listings:
         lines = None if data is None else stable(data, ours)
@@ -74,7 +78,7 @@ def stable_lines(listings: list[bytes | None], ours: Ours) -> list[bytes | None]
 
 
 def digest(usual: str, lines: list[bytes | None]) -> str:
-    """The digest of what :func:`stable_lines` gave."""
+    """Return the SHA-256 digest of what :func:`stable_lines` returned. ``usual``: the machine's usual variant."""
     made = sha256(usual.encode())
     for some in lines:
         made.update(b"\nnone" if some is None else b"\nlisted")

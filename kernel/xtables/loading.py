@@ -1,4 +1,6 @@
-"""Running a delta: trying it first, again when another program was quicker, and saying what was refused."""
+"""Checks a delta without loading it, loads it, tries again where another program was quicker, and reports what was
+refused.
+"""
 
 from __future__ import annotations
 
@@ -18,55 +20,60 @@ from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.state import Tables, leads_to, lines_of
 from svcc.kernel.xtables.variant import NFT, Restore, saved
 
-#: What iptables exits with when the ruleset changed under it (RESOURCE_PROBLEM); with other failures of the kernel too.
+#: The exit status of iptables where the ruleset changed while it ran (RESOURCE_PROBLEM), and after some other failures
+#: of the kernel.
 _RESOURCE_PROBLEM = 4
 #: Pauses before further attempts, in seconds.
 _PAUSES = (0.05, 0.2, 0.5)
 _LINE = re.compile(r"\bline:? (\d+)")
 _SET = re.compile(r"--(?:match|map)-set (\S+) (\S+)")
-#: Set types by the number of fields that a rule asks for. The kernel asks no more of a set when it takes a rule.
+#: Set types, by the number of fields that a rule looks up. The kernel checks no more than this number when it takes a
+#: rule.
 _SET_TYPES = {1: "hash:ip", 2: "hash:ip,port", 3: "hash:ip,port,ip"}
 
 
-#: The order in which tables are committed: what nat sends to no endpoint any more must not meet a filter that rejects
-#: all that nat did not send anywhere; and the other way round when nat begins to. Rules beside the kernel's balancer
-#: reject by sets, in filter and mangle.
+#: Orders in which tables are committed. The filter table rejects connections that nat sends to no endpoint. So while
+#: nat stops sending connections to endpoints, filter must change before it; while nat begins to, filter must change
+#: after it. Rules beside the kernel's balancer reject by sets, in filter and mangle.
 BESIDE_BALANCER = ("mangle", "filter", "nat")
 TRANSLATING = ("nat", "filter", "mangle")
 
 
 @dataclass(frozen=True)
 class Load:
-    """Makes ``wanted`` of what is ours in one variant."""
+    """Changes svcc's rules in one variant from ``live`` to ``wanted``."""
 
-    family: str  # iptables, ip6tables: the part, and what its tools' names begin with
+    family: str  # "iptables" or "ip6tables": the part, and the beginning of the names of its tools
     variant: str
     live: Tables
     wanted: Tables
     ours: Ours
-    meaning: Meaning  # of the chains
-    order: Sequence[str] = TRANSLATING  # in which tables are committed
+    meaning: Meaning  # what the chains mean
+    order: Sequence[str] = TRANSLATING  # the order in which tables are committed
 
     @cached_property
     def delta(self) -> Delta:
-        """What leads from the live tables to the wanted ones."""
+        """The delta from the live tables to the wanted ones."""
         return self._delta_from(self.live)
 
     def run(self) -> None:
-        """Errors: StepError."""
+        """Load the delta. Errors: StepError."""
         due = self.delta
         done = self._restore.run(str(due))
         for pause in _PAUSES:
             if done.returncode != _RESOURCE_PROBLEM or "xtables lock" in done.stderr:
                 break
-            # Tables may have been committed before: what is left to do is another delta.
+            # Some tables may have been committed already, so the rest is another delta.
             time.sleep(pause)
             due = self._delta_from(saved(self.family, self.variant, self.ours).tables)
             done = self._restore.run(str(due))
         self._judge(due, done)
 
     def check(self) -> None:
-        """Errors: StepError, with what the tools say about the delta, or about all of it where it needs sets."""
+        """Check the delta without loading it. Where its rules need sets, check all wanted rules instead.
+
+        Errors: StepError, with the tool's message.
+        """
         due = self.delta
         for table in due.tables:
             self._check_references(table)
@@ -78,7 +85,10 @@ class Load:
     # -- pieces -------------------------------------------------------------------------------------------------------
 
     def _delta_from(self, live: Tables) -> Delta:
-        """The legacy variant fetches and replaces the whole table for each commit: there one is best."""
+        """Return the delta from live tables to the wanted ones.
+
+        In the legacy variant each commit fetches and replaces a whole table, so there it has one commit for each table.
+        """
         return delta(live, self.wanted, self.order, ahead=self.variant == NFT)
 
     @property
@@ -86,7 +96,10 @@ class Load:
         return Restore(self.family, self.variant)
 
     def _check_references(self, table: TableDelta) -> None:
-        """The nft variant's ``--test`` takes jumps to chains that do not exist."""
+        """Check that rules lead to chains that exist. The nft variant's ``--test`` does not check that.
+
+        Errors: StepError.
+        """
         chains = self.wanted[table.table].chains if table.table in self.wanted else {}
         for chain, rules in table.written.items():
             for rule in rules:
@@ -98,32 +111,35 @@ class Load:
                     )
 
     def _rehearse(self) -> None:
-        """Load all of it where the sets can be made first: here they are another step's, which was not taken yet."""
+        """Load all wanted rules in a namespace for trials, with the sets that they need. On the machine itself another
+        step makes these sets, and that step was not taken yet. Errors: StepError.
+        """
         whole = self._delta_from({})
-        with trial(self.family) as there:
-            if not there:
+        with trial(self.family) as possible:
+            if not possible:
                 return
             _make_sets(self.family, self.wanted)
             done = self._restore.run(str(whole))
         self._judge(whole, done)
 
     def _judge(self, due: Delta, done: tools.Done) -> None:
+        """Check that the tool took the delta. Errors: StepError."""
         if not done.returncode:
             return
-        said = done.words
-        if "xtables lock" in said:
-            said = f"another program held the xtables lock for {Restore.WAIT} seconds: {said}"
-        found = _LINE.search(said)
+        words = done.words
+        if "xtables lock" in words:
+            words = f"another program held the xtables lock for {Restore.WAIT} seconds: {words}"
+        found = _LINE.search(words)
         number = int(found[1]) if found else 0
         line = due.lines[number - 1] if 0 < number <= len(due.lines) else ""
         table = due.table_of(number)
         if line == "COMMIT":
-            said = f"{said} (the whole table {table})"  # legacy: the kernel says no more
+            words = f"{words} (the whole table {table})"  # for the legacy variant the kernel says no more
         culprit = self._culprit(table, *_chain_and_rule(line)) if line else None
-        raise done.error(self.family, said, culprit=culprit, line=line)
+        raise done.error(self.family, words, culprit=culprit, line=line)
 
     def _culprit(self, table: str, chain: str, rule: str) -> Change | None:
-        """The change of a line; where the rule itself does not change, that of its chain."""
+        """Return the change that a rule belongs to, or the first change of its chain where the rule does not change."""
         found: Change | None = None
         for change in table_changes(self.family, self.meaning, table, self.live, self.wanted):
             if not _concerns(change, table, chain):
@@ -135,7 +151,7 @@ class Load:
 
 
 def _chain_and_rule(line: str) -> tuple[str, str]:
-    """The chain and the rule of ``-A CHAIN RULE`` and ``:CHAIN - [0:0]``; nothing of other lines."""
+    """Return the chain and the rule of ``-A CHAIN RULE`` or ``:CHAIN - [0:0]``; "" for what a line does not have."""
     if line.startswith(":"):
         return line[1:].split(" ", 1)[0], ""
     words = line.split(" ", 2)

@@ -1,7 +1,7 @@
-"""Whether one listing became another by what was meant to change, and by nothing else.
+"""Checks that only what was meant to change differs between two listings.
 
-That takes a comparison of bytes, and of the rules of the chains that were meant to change, where to make states of two
-listings would take many times as long.
+It compares bytes, and the rules of the chains that were meant to change. To parse both listings into states would take
+many times as long.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ _NOTHING = Table()
 
 
 def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
-    """Whether the only chains in which two listings differ are those in which two states do, and these are in each
-    listing as the state has them. The listings are those of :func:`svcc.kernel.xtables.listing_digest.stable`."""
+    """Whether two listings differ only in the chains in which two states differ, and each listing has these chains as
+    its state does. The listings are those of :func:`svcc.kernel.xtables.listing_digest.stable`.
+
+    ``have`` is the state of the listing ``before``, and ``want`` that of ``after``.
+    """
     tables = have.keys() | want.keys()
     if any(have.get(name, _NOTHING).entries != want.get(name, _NOTHING).entries for name in tables):
         return False
@@ -29,7 +32,7 @@ def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
 
 
 def _sections(listing: bytes) -> dict[str, bytes]:
-    """The lines of each table, with a line end in front of each and behind the last."""
+    """Return the lines of each table, with a line end in front of each line and after the last."""
     text = b"\n" + listing + b"\n"
     found: dict[str, bytes] = {}
     for head, following in pairwise((*_heads(text), len(text))):
@@ -48,6 +51,7 @@ def _heads(text: bytes) -> Iterator[int]:
 
 
 def _same_but(before: bytes, after: bytes, have: Table, want: Table) -> bool:
+    """Whether a table's lines differ only in the chains in which its two states differ, as these states have them."""
     names = [name for name in have.chains.keys() | want.chains.keys() if have.chains.get(name) != want.chains.get(name)]
     old, new = _without(before, names), _without(after, names)
     if old is None or new is None:
@@ -60,7 +64,10 @@ def _those(table: Table, names: Collection[str]) -> dict[str, Rules]:
 
 
 def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rules]] | None:
-    """The lines without those of some chains, and the rules of those that are there. None: that cannot be told."""
+    """Return a table's lines without those of some chains, and the rules of those chains that exist.
+
+    Return None where rules of other chains are between theirs.
+    """
     found: dict[str, Rules] = {}
     cuts: list[tuple[int, int]] = []
     for name in names:
@@ -77,7 +84,7 @@ def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rul
         end = lines.find(b"\n", lines.rfind(head, first) + 1)
         block = lines[first:end].split(head)
         if any(b"\n" in rule for rule in block):
-            return None  # rules of others are among them
+            return None  # rules of other chains are between them
         found[name] = tuple(rule.decode(errors="replace") for rule in block[1:])
         cuts.append((first, end))
     return _cut(lines, sorted(cuts)), found

@@ -1,4 +1,4 @@
-"""What is ours in a family, as iptables-save shows it: in both variants, as each has tables that the other has not."""
+"""Reads svcc's rules of one family from iptables-save, in both variants. Each variant has tables of its own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from svcc.kernel.xtables.variant import Listing, default, has_legacy_tables, oth
 
 
 class Listings:
-    """The listings of both variants, under way. Errors of all methods: StepError.
+    """The listings of both variants (legacy and nft) of one family. They run while the caller goes on, and each method
+    waits for those that it needs. Errors of all methods: StepError.
 
-    ``known``: the mark that the tables had once (:meth:`mark`). While they still have it, nothing is listed unless
-    somebody asks for it. ``repeated``: whether others follow, each of which gets the ``last`` ones before it. As long
-    as the kernel's copy of the legacy tables stays the same, they are not listed again.
+    ``known``: a mark that the tables had earlier (:meth:`mark`). While they still have it, nothing is listed unless
+    somebody asks for it. ``repeated``: whether more listings of this family follow; each of them gets the ``last``
+    ones before it. As long as the kernel's copy of the legacy tables stays the same, they are not listed again.
     """
 
     def __init__(self, family: str, known: str = "", *, repeated: bool = False, last: Listings | None = None) -> None:
@@ -38,7 +39,7 @@ class Listings:
             self._begin()
 
     def _begin(self) -> None:
-        """List both side by side."""
+        """Start both listings, which run at the same time."""
         _ = self._main, self._stray
 
     @cached_property
@@ -47,14 +48,19 @@ class Listings:
 
     @cached_property
     def _stray(self) -> Listing | None:
-        """None: the variant that the machine's ``iptables`` is not cannot be listed; its kernel side may be missing."""
+        """The listing of the variant that the machine's ``iptables`` is not. None where it cannot be listed, for
+        instance because the kernel lacks it.
+        """
         try:
             return Listing(self._family, other(self._usual))
         except StepError:
             return None
 
     def state(self, ours: Ours, needed: Callable[[str], bool]) -> State:
-        """Waits for them. Errors: StepError also where a tool cannot read a table that is ``needed``."""
+        """Return the state of svcc's rules in both variants.
+
+        Errors: StepError, also where a tool cannot read a table that is ``needed``.
+        """
         with tools.understood(self._family, f"{self._family}-save"):
             usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
         used, main, stray = self._usual, usual, unusual
@@ -71,13 +77,14 @@ class Listings:
         return State(main.tables, stray.tables, ours.prefix, used, held)
 
     def digest(self, ours: Ours) -> str | None:
-        """Waits for them: a digest of all that is ours. None: what is ours is hidden."""
+        """Return a digest of all lines about svcc's rules. Return None where a tool cannot show some of them."""
         lines = self._stable(ours)
         return None if lines is None else digest(self._usual, lines)
 
     def mark(self) -> str:
-        """The kernel's generation number for the tables that are listed, which no others will have. "": there is none,
-        as for tables of the legacy variant, or they changed while they were listed."""
+        """Return a mark of the listed tables, from the kernel's generation number: tables with other rules never get
+        the same mark. Return "" where there is none, as for tables of the legacy variant, or where the tables changed
+        while they were listed."""
         if not self._first_mark:
             return ""
         if not self.known:
@@ -86,10 +93,10 @@ class Listings:
         return self._first_mark if self._mark() == self._first_mark else ""
 
     def settle(self) -> None:
-        """Let later listings go on from these, which are as expected.
+        """Note that these listings are as expected, so that later ones may reuse them.
 
-        The kernel's copy was read before the listing. So a change is missed if it came before the copy, was taken back
-        before the listing, and comes again in the same bytes; the next listing shows it.
+        The kernel's copy was read before the listing. So a later change is missed if somebody made the same change
+        before the copy was read, byte by byte, and took it back before the listing. The next listing shows it.
         """
         self._settled = bool(self._copy and self._lines)
 
@@ -100,7 +107,7 @@ class Listings:
         return copied and called and f"{self._usual} {called} {copied}"
 
     def mark_after(self, transactions: int) -> str:
-        """The mark after so many transactions of nf_tables; "" where anything else happened since."""
+        """Return the mark after this number of transactions of nf_tables, or "" where others happened since."""
         if not self._first_mark:
             return ""
         expected = generation.later(self._first_mark, transactions)
@@ -111,8 +118,8 @@ class Listings:
         return called and f"{self._usual} {called}"
 
     def became(self, earlier: Listings, have: State, want: State, ours: Ours) -> bool:
-        """Whether all that is other than in earlier listings is that ``have`` became ``want``, two states in which may
-        be missing what both have. False also where that is not known."""
+        """Whether these listings differ from earlier ones only in that the state ``have`` became ``want``. What both
+        states have may be missing from both. Return False also where that is not known."""
         if self._usual != earlier._usual or have.strays or want.strays or have.variant is None:
             return False
         before, now = earlier._stable(ours), self._stable(ours)
@@ -124,7 +131,8 @@ class Listings:
         return same and old is not None and new is not None and passes(old, new, have.tables, want.tables)
 
     def _stable(self, ours: Ours) -> list[bytes | None] | None:
-        """The lines about what is ours, of both variants, the usual one first. None: they are not known from others."""
+        """Return the lines about svcc's rules in both variants, the machine's usual variant first. Return None where a
+        tool cannot show some of them."""
         if self._lines is None or self._lines[0] != ours.prefix:
             listings = [self._main.data(), self._stray_data()]
             self._lines = ours.prefix, stable_lines(listings, ours)
