@@ -32,7 +32,8 @@ class Form:
     """Reads services whose words are of the same kinds in the same order. Each word is a group of the expression."""
 
     match: Callable[[str, int], re.Match[str] | None]
-    names: tuple[tuple[int, str, Mapping[str, str]], ...]  # words found as names: group, kind, and the keywords there
+    #: Words that are found by the pattern of names: group, kind, and the keywords that are possible there.
+    names: tuple[tuple[int, str, Mapping[str, str]], ...]
     words: tuple[tuple[int, str], ...]  # words that the syntax keeps: group and kind
     make: _Maker
 
@@ -51,7 +52,7 @@ class Form:
 @dataclass(slots=True)
 class _Known:
     form: Form
-    uses: int = 0  # since unused forms were given up the last time
+    uses: int = 0  # since rarely used forms were last given up
 
 
 class Forms:
@@ -72,7 +73,7 @@ class Forms:
         self._unfamiliar, self._left = 0, self._most
 
     def read(self, text: str, at: int) -> tuple[syntax.Item, int] | None:
-        """See :meth:`Form.read`."""
+        """Read the service at an offset with the first form that matches, as :meth:`Form.read` does."""
         for place, known in enumerate(self._known):
             if (found := known.form.read(text, at)) is not None:
                 known.uses += 1

@@ -67,12 +67,12 @@ class Frontend:
         return None if length == whole else length
 
     def target(self, endpoint: ir.Endpoint) -> int:
-        """The endpoint's port for the frontend's first port; the others follow one to one."""
+        """Return the endpoint's port for the frontend's first port; the other ports follow one to one."""
         return self.port.target if endpoint.port is None else endpoint.port
 
     @property
     def shared(self) -> bool:
-        """Whether others have the address too, so that all traffic but that to its declared ports passes untouched."""
+        """Whether others serve the address too. Then traffic to ports that are not declared stays untouched."""
         return self.address in self.service.shared
 
     @property

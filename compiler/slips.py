@@ -138,7 +138,7 @@ def _weight(found: re.Match[str]) -> str:
 
 
 def _one_unit(found: re.Match[str]) -> str:
-    """A time of two units in the smaller one: 210m of 3h30m."""
+    """Return a hint with a time of two units in the smaller unit: 210m for 3h30m."""
     seconds = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
     whole = int(found["many"]) * seconds[found["large"]] + int(found["few"]) * seconds[found["small"]]
     return f"a time has one unit: {whole // seconds[found['small']]}{found['small']}"
@@ -189,7 +189,7 @@ _ADDRESSES = "addresses stand in `endpoints {{ … }}`, and here the port that t
 
 #: Pieces of statements. The first pattern whose match holds the culprit counts.
 _SHAPES = _shapes(
-    # what is written nearly so
+    # statements of svcc with a slip in them
     (
         r"^(?:vip|external-ip)\s.*?(?<!\S)\d+(?:\.\d+){3}:(?P<port>\d+/\w+)",
         "the port is a statement of its own: port {port}",
@@ -259,7 +259,7 @@ _SHAPES = _shapes(
         "it lists networks, not devices: nodeport-addresses 10.0.0.0/8",
     ),
     (r"^prefix(?:\s+[\w-]+\s+\S+)?$", "a prefix is one word: prefix SVCC"),
-    # others
+    # other slips
     (r"^={7}$", "a merge that was not finished: keep what is right, and remove its marks"),
     (r"\$(?:$|(?=[({]))", "a let is written $name; svcc knows no variables of a shell"),
     (
@@ -355,7 +355,7 @@ _SHAPES = _shapes(
         "the word is `every`: check {kind} every {time}",
     ),
     (r"\b(?:every|timeout)\s+(?P<number>\d+)\s+(?P<unit>[smhd])[a-z]*", "no blank before the unit: {number}{unit}"),
-    # others
+    # other slips
     (r"^affinity\s+(?P<time>\d+[smhd])\s+client-ip", "write: affinity client-ip {time}"),
     (r"^scheduler\s+(?P<name>sh|mh)\s+(?:sh-|mh-|with-)?ports?$", "write: scheduler {name} by address-port"),
     (r"^scheduler\s+random\s+two\b", "write: scheduler twos"),

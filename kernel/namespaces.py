@@ -35,7 +35,8 @@ def _check(result: int, what: str) -> None:
 def _come_back() -> Iterator[None]:
     """Return the calling thread to the namespace it is in now (namespaces belong to threads). Errors: NamespaceError.
 
-    It is set to that one first: who may not come back (root of a user namespace whose network is another's) stays.
+    Before the ``with`` block the thread enters the namespace that it is in. Where the kernel refuses that, it could not
+    come back later, so it never leaves (root of a user namespace whose network namespace belongs to another one).
     """
     home = _own()
     try:
@@ -49,7 +50,7 @@ def _come_back() -> Iterator[None]:
 
 
 def _own() -> int:
-    """A descriptor of the namespace that the calling thread is in. Errors: NamespaceError."""
+    """Return a descriptor of the namespace that the calling thread is in. Errors: NamespaceError."""
     try:
         return os.open(_THREAD_NS, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 
 class Capability(IntEnum):
-    """Numbers of include/uapi/linux/capability.h."""
+    """Capabilities, with their numbers (include/uapi/linux/capability.h)."""
 
     NET_ADMIN = 12
     SYS_ADMIN = 21
 
 
 def holds(capability: Capability) -> bool:
-    """Whether this process has a capability, in its own user namespace (proc(5), CapEff). True where that cannot be
-    told: then the kernel tells.
+    """Whether this process has a capability in its own user namespace (proc(5), CapEff). True where that cannot be
+    read: then the kernel itself refuses what is not allowed.
     """
     with suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():

@@ -54,7 +54,7 @@ class Choice:
 
     @cached_property
     def _hash(self) -> int:
-        """Of all fields. There are few choices, which each frontend looks up."""
+        """The hash of all fields. It is kept: there are few choices, and each frontend looks one up."""
         return hash((self.scheduler, self.weights, self.targets, self.by_port))
 
     @property
@@ -78,7 +78,9 @@ class Choice:
 
     @cached_property
     def name(self) -> str:
-        """``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``, ``hash-port-2-same``."""
+        """The name of the choice: ``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``,
+        ``hash-port-2-same``.
+        """
         name = f"{self.method}-{len(self.weights)}-{'.'.join(map(port_name, self.targets))}"
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 

@@ -1,4 +1,4 @@
-"""What one service adds to the tables: frontends as elements of maps, and the shapes and sets that these need."""
+"""What one service adds to the tables: frontends as elements of maps, and the chains and sets that these need."""
 
 from __future__ import annotations
 
@@ -47,11 +47,9 @@ class FamilyContribution:
     """What a service adds to the table of one family."""
 
     rows: dict[Key, list[Row]] = field(default_factory=dict)  # in the order of the frontends
-    #: Addresses: ``addresses`` are the service's alone; ``shared`` are others' too, and none of the node's; at
-    #: ``endpoints`` endpoints serve, also draining ones, because they have connections.
-    addresses: set[str] = field(default_factory=set)
-    shared: set[str] = field(default_factory=set)
-    endpoints: set[str] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)  # addresses that only svcc serves
+    shared: set[str] = field(default_factory=set)  # addresses that others serve too, without those of the node
+    endpoints: set[str] = field(default_factory=set)  # endpoints' addresses, with draining ones: they have connections
     spared: set[str] = field(default_factory=set)  # shared addresses in the networks of service addresses
     ports: set[tuple[int, int]] = field(default_factory=set)  # the TCP ports at which endpoints serve: first and last
     #: Sets of networks by name: of clients that may connect, and of clients that are masqueraded.
@@ -60,27 +58,27 @@ class FamilyContribution:
 
 @dataclass(frozen=True, slots=True)
 class NftContribution(Contribution):
-    """What a service adds; families that it does not serve are missing."""
+    """What a service adds to all tables; families that it does not serve are missing."""
 
     parts: Mapping[int, FamilyContribution]  # by IP version
     announced: frozenset[ir.Address]
 
 
 def contribution(shared: Shared, service: ir.Service) -> NftContribution:
-    """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
-    led = list(shared.view.frontends(service))
+    """Return what a service adds to all tables, for :meth:`svcc.targets.interface.TargetByService.contribution`."""
+    frontends = list(shared.view.frontends(service))
     makers: dict[int, _Maker] = {}
-    for frontend in led:
+    for frontend in frontends:
         maker = makers.get(frontend.version)
         if maker is None:
             maker = makers[frontend.version] = _Maker(_FAMILIES[frontend.version], shared)
         maker.add(frontend)
-    announced = vip_device.announced(led) if service.announce else frozenset()
+    announced = vip_device.announced(frontends) if service.announce else frozenset()
     return NftContribution({version: maker.part for version, maker in makers.items()}, announced)
 
 
 class _Maker:
-    """Takes the frontends of one service in one family, and makes the contribution."""
+    """Collects what the frontends of one service add to the table of one family."""
 
     def __init__(self, family: Family, shared: Shared) -> None:
         self.part = FamilyContribution()
@@ -93,6 +91,7 @@ class _Maker:
         self._slots: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
 
     def add(self, frontend: Frontend) -> None:
+        """Add a frontend to the contribution."""
         part = self.part
         key = _key(self._family, frontend.kind is Kind.NODE_PORT, _protocol_of_range(frontend))
         address = ""
@@ -114,6 +113,7 @@ class _Maker:
         self._serve(frontend)
 
     def _front(self, key: Key, frontend: Frontend) -> Front | None:
+        """Return the chain that serves a frontend's clients or rejects them. Return None where all are dropped."""
         service = frontend.service
         nobody = frontend.restricted and not frontend.allow_from
         if nobody or (not frontend.endpoints and service.when_empty is ir.WhenEmpty.DROP):
@@ -143,7 +143,7 @@ class _Maker:
         return self._networks("allow", networks)
 
     def _networks(self, kind: str, networks: tuple[ir.Network, ...]) -> str:
-        """Return the name of a set of networks; it is made from the networks."""
+        """Add a set of networks, and return its name, which is made from the networks."""
         # nft allows no colon in a name, and a network has no underscore
         name = fit(f"{kind}-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
         self.part.networks[name] = networks

@@ -127,7 +127,9 @@ class Front:
 
     @cached_property
     def _hash(self) -> int:
-        """Of the fields that tell most of them apart. There are few fronts, which each frontend looks up."""
+        """The hash of the fields in which most fronts differ. It is kept: there are few fronts, and each frontend looks
+        one up.
+        """
         return hash((self.key, self.choice, self.affinity, self.allowed, self.owner))
 
     @cached_property
@@ -147,7 +149,7 @@ class Front:
 
     @property
     def asks_for_pods(self) -> bool:
-        """Whether the chain looks into the set of pods, where there is one."""
+        """Whether the chain looks up clients in the set of the pod networks, where there is one."""
         return self.choice is not None and self.source is SourceRewrite.DEFAULT
 
     def landings(self) -> Iterator[Landing]:

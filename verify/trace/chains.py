@@ -90,7 +90,7 @@ def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None
 
 
 def _first_verdict(rules: Iterator[Rule], flow: Flow) -> Final | Call:
-    """What the next rule says that says anything. At a chain's end a packet returns."""
+    """Return the verdict of the next rule that gives one, or RETURN at the end of the chain."""
     for rule in rules:
         verdict = rule.apply(flow)
         if verdict is not None:

@@ -74,7 +74,7 @@ class Kernel:
     bases: list[Base] = field(default_factory=list)
     balancer: VirtualServers | None = None
     _stages: dict[tuple[Hook, int], list[Stage]] = field(default_factory=dict)
-    _routes: dict[ir.Address, tuple[str, str]] = field(default_factory=dict)  # the device, and how it is said
+    _routes: dict[ir.Address, tuple[str, str]] = field(default_factory=dict)  # the device, and the step's text
 
     def walk(self, flow: Flow) -> Refusal | None:
         """Send the packet all the way. Return None where it is delivered or sent on, else how it was refused."""

@@ -17,7 +17,7 @@ from svcc.verify.trace.nft_types import (
     Value,
 )
 
-#: Up to so many numbers are drawn one by one, where nothing says which of them lead to the same.
+#: The most numbers that are drawn one by one, where nothing says which of them lead to the same result.
 _DRAWN = 4096
 
 

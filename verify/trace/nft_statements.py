@@ -60,7 +60,7 @@ class Match(Statement):
     operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in" (has one of these bits)
     right: Elements[bool] | NamedSet[bool] | int
     text: str  # of the right side
-    test: Callable[[Value], bool] | None = field(init=False, repr=False, compare=False)  # None: in a set with a name
+    test: Callable[[Value], bool] | None = field(init=False, repr=False, compare=False)  # None: a set with a name
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "test", self._test())
@@ -88,7 +88,7 @@ class Match(Statement):
         return None
 
     def _cuts(self) -> set[int]:
-        """The numbers that part what passes."""
+        """Return the numbers at which the result of the comparison changes."""
         if isinstance(self.right, Elements):
             return self.right.cuts()
         assert isinstance(self.right, int)

@@ -14,7 +14,7 @@ from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 
-#: The most packets until the counters are back where they started. Nobody reads more.
+#: The most packets that are traced until the counters are back where they started. Nobody reads more ways.
 _PERIOD = 100_000
 _HALF = Fraction(1, 2)
 
@@ -45,7 +45,7 @@ class Way:
     draws: frozenset[tuple[Draw, ArtifactLine]]  # how chance decided, and for which lines
     memory: Memory  # what the node remembers afterwards
     limits: frozenset[int]  # for how many seconds something was remembered
-    recalled: frozenset[int]  # for how many seconds that is remembered which decided here
+    recalled: frozenset[int]  # the timeouts, in seconds, of the remembered entries that decided
     one_packet: bool  # the client's next packet chooses anew
 
 

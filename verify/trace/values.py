@@ -21,7 +21,7 @@ PROTOCOLS = {
 }
 
 
-#: Of addresses and networks, which artifacts name again and again.
+#: How many parsed addresses and networks are remembered: artifacts name the same ones again and again.
 _KNOWN = 16_384
 
 

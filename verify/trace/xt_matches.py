@@ -58,7 +58,7 @@ class Address(Match):
         object.__setattr__(self, "_mask", int(self.network.netmask))
 
     def holds(self, flow: Flow) -> bool:
-        """Packets of the other family meet other rules."""
+        """Whether the address is in the network. Both are of one family: packets of the other meet other rules."""
         return int(flow.sender(self.place) if self.source else flow.destination) & self._mask == self._first
 
 
