@@ -1,7 +1,7 @@
 """The guest that has nf_tables beside IPVS: Debian's cloud kernel in qemu, which translates its instructions.
 
-Of Debian's kernels it is the one with virtio-fs built in, so that it boots with this machine's file tree and nothing
-else: no disk, no initramfs. All of it is fetched once, kept in a cache directory and installed nowhere.
+Of Debian's kernels only this one has virtio-fs built in. So it boots from this machine's file tree alone, without a
+disk or an initramfs. The packages are fetched once, kept in a cache directory, and not installed.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ from support.tools.debs import NoDebs, argv, unpacked
 from support.vm.guest import Guest, NoKernelError
 from support.vm.process import end, start
 
-#: One kernel for all machines, and the Debian release that has it and the emulator.
+#: The kernel's version, the same on all machines, and the Debian release that has this kernel and the emulator.
 LINUX = "6.12"
 _RELEASE = "trixie"
 _KERNEL, _EMULATOR, _FILES = "linux-image-cloud-amd64", "qemu-system-x86", "virtiofsd"
 _MEMORY = "2G"
-#: Of virtiofsd, for the tree that all programs are in: what was read once stays in the guest's memory. Otherwise it
-#: reads a program again for each process, which takes longer than most of them run.
+#: Options of virtiofsd for the file tree: what the guest has read once stays in its memory. Otherwise it reads a
+#: program again for each process, which takes longer than most of them run.
 _ROOT = ["--readonly", "--cache", "always"]
-#: Seconds for a server of files to be there, however busy the machine is.
+#: How many seconds virtiofsd may take to start, however busy the machine is.
 _PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
 class Emulated(Guest):
+    """A guest in qemu."""
+
     kernel: Path
     modules: Path | None
-    stop = "reboot -f -f"  # it has nobody who would listen to a power switch; -no-reboot makes it end
+    stop = "reboot -f -f"  # nothing in the guest handles a power switch; with -no-reboot, a reboot ends it
     mount = ("-t", "virtiofs", "control")
 
     @contextmanager
@@ -52,7 +54,7 @@ class Emulated(Guest):
 
 
 def emulated() -> Emulated:
-    """The first call fetches it (100 MB). Errors: NoKernelError."""
+    """Return the emulated guest. The first call fetches its packages (100 MB). Errors: NoKernelError."""
     if platform.machine() != "x86_64":
         raise NoKernelError(
             f"no kernel with nf_tables and IPVS for {platform.machine()}: the emulated one is an x86_64"
@@ -67,22 +69,26 @@ def emulated() -> Emulated:
 
 
 def _modules(root: Path) -> Path:
-    """The directory of a kernel's modules, with the list of what needs what that installing it would have made."""
+    """Return the directory of a kernel's modules, with the list of their dependencies that an installation would have
+    made (depmod(8)). Errors: NoKernelError.
+    """
     modules = next((root / "usr/lib/modules").iterdir())
     if not (modules / "modules.dep").exists():
         command = ["depmod", "-b", str(root / "usr"), modules.name]
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", "")
-            raise NoKernelError(f"no emulated Linux: {said or error} (apt-get install kmod)") from error
+            words = getattr(error, "stderr", "")
+            raise NoKernelError(f"no emulated Linux: {words or error} (apt-get install kmod)") from error
     return modules
 
 
 def _machine() -> list[str]:
-    """An emulator with nothing but memory, which virtio-fs shares, and a serial line as its console.
+    """Return the command of an emulator with memory, which virtio-fs shares, a serial line as its console, and nothing
+    else.
 
-    Its processor is an old one: a C library that finds vector instructions uses them, and these are slow to translate.
+    It emulates an old processor: where the C library finds vector instructions it uses them, and these are slow to
+    translate.
     """
     data = unpacked(_RELEASE, _EMULATOR) / "usr/share"
     return [
@@ -102,12 +108,13 @@ def _with_kernel(kernel: Path, init: str) -> list[str]:
 
 @contextmanager
 def _served(directory: Path, control: Path, tag: str, options: list[str]) -> Iterator[Path]:
-    """A directory served to a guest; yields the socket. Errors: NoKernelError."""
+    """Serve a directory to a guest inside the ``with`` block, and give the socket. Errors: NoKernelError."""
     socket, log = control / f"{tag}.socket", control / f"{tag}.log"
     words = [*argv(_RELEASE, _FILES, "virtiofsd"), "--socket-path", str(socket), "--shared-dir", str(directory)]
-    # What is mounted in the tree is a part of it: of mount points that it hears of, overlayfs makes no layer.
+    # File systems that are mounted in the tree are part of it. Without this option virtiofsd announces them to the
+    # guest as mount points, and overlayfs takes no tree with such mount points as a layer.
     words += ["--no-announce-submounts", "--sandbox", "chroot", *options]
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # it keeps a file open for each that the guest knows of
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # virtiofsd keeps each file open that the guest knows of
     words += ["--rlimit-nofile", str(min(most, 1_000_000))]
     process = start(words, log)
     try:

@@ -1,6 +1,6 @@
-"""What all guests have in common: how a command gets in, and its output and exit status out.
+"""What all guests have in common: how a command gets into the guest, and how its output and exit status get out.
 
-A control directory does that, at the same path in the guest and on the machine; see init.sh.
+They are files in a control directory, which has the same path in the guest and on the machine (see init.sh).
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ INIT = Path(__file__).with_name("init.sh")
 
 
 class NoKernelError(Exception):
-    """The throw-away kernel cannot be had here; the message says which step failed."""
+    """This machine cannot run the throw-away kernel; the message says which step failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    status: int
-    output: str  # stdout and stderr, as they came
+    """How a command ended."""
+
+    status: int  # the exit status, TIMED_OUT or GUEST_FAILED
+    output: str  # stdout and stderr, in the order in which they were written
     trouble: str = ""  # what went wrong with the machine itself
 
 
@@ -43,19 +45,20 @@ class Running:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """What the command has printed so far."""
         return (self.control / "out").read_text(errors="replace")
 
     @property
     def ended(self) -> bool:
+        """Whether the command has ended, and on a guest the guest."""
         return self.process.poll() is not None
 
     def wait(self, timeout: float) -> Outcome:
-        """How it ended. After ``timeout`` seconds it is ended."""
+        """Wait until the command ends, and return how it did. After ``timeout`` seconds, end it."""
         return self.stop() if wait(self.process, timeout) != TIMED_OUT else self._timed_out(timeout)
 
     def stop(self) -> Outcome:
-        """End it, unless it has ended; how it did."""
+        """End the command, unless it has ended, and return how it ended."""
         end(self.process)
         return self._outcome()
 
@@ -68,7 +71,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class InGuest(Running):
-    """A command whose exit status its guest writes down."""
+    """A command in a guest, which writes the exit status to a file."""
 
     def _outcome(self) -> Outcome:
         status = self.control / "status"
@@ -81,15 +84,16 @@ class InGuest(Running):
 class Guest(ABC):
     """A kernel that can be started with this machine's file tree as its root."""
 
-    modules: Path | None  # the directory of its modules; None: all is built in
-    stop: str  # the command that ends it from within
-    mount: Sequence[str]  # of mount(8): what the control directory is, {} being its path
+    modules: Path | None  # the directory of its modules; None: all of them are built in
+    stop: str  # the command that ends it from inside
+    mount: Sequence[str]  # the words of mount(8) that mount the control directory; {} stands for its path
 
     @abstractmethod
     def started(self, control: Path) -> AbstractContextManager[Popen[bytes]]:
-        """Start it, with ``init`` of the control directory as its process 1 and ``console`` there as its console.
+        """Run the guest for the ``with`` block, with ``init`` of the control directory as its process 1, and with its
+        console written to ``console`` there.
 
-        Whatever else it needs while it runs is gone afterwards. Errors: NoKernelError.
+        All processes that serve the guest end with the block. Errors: NoKernelError.
         """
 
 
@@ -97,14 +101,17 @@ class Guest(ABC):
 def started_on(
     guest: Guest, control: Path, command: Sequence[str], environment: Mapping[str, str]
 ) -> Iterator[Running]:
-    """Run a command in this working directory; ``environment`` is added to this one's. Errors: NoKernelError."""
+    """Run a command in a guest for the ``with`` block, in the current working directory.
+
+    ``environment`` is added to the environment of this process. Errors: NoKernelError.
+    """
     _write(guest, control, command, environment)
     with guest.started(control) as process:
         yield InGuest(process, control)
 
 
 def _write(guest: Guest, control: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """The files of the control directory."""
+    """Write the files of the control directory that the guest reads."""
     exports = {**dict(_passed_on()), **environment}
     (control / "environment").write_text("".join(f"export {k}={shlex.quote(v)}\n" for k, v in exports.items()))
     settings = {

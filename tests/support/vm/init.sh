@@ -5,7 +5,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=
 control=${0%/*}
 . "$control/settings"
 
-stop() { sync; $STOP; }      # and should that fail, the kernel panics when process 1 ends: it stops as well
+stop() { sync; $STOP; }      # where that fails, the kernel panics when process 1 ends, and stops too
 fail() { echo "init: $*"; stop; exit; }
 
 if [ -n "$MODULES" ]; then insmod "$MODULES"/kernel/fs/overlayfs/overlay.ko* || fail "no overlayfs"; fi
@@ -30,7 +30,7 @@ umount -l /mnt
 hostname svcc-vm
 ip link set lo up
 if [ -n "$MODULES" ]; then modprobe -q dummy numdummies=0; modprobe -aq veth bridge br_netfilter nf_conntrack ip_vs
-else    # all is built in, of which modprobe knows nothing
+else    # all modules are built in, and modprobe does not know them
   printf '#!/bin/sh\n' > /usr/local/sbin/modprobe && chmod 755 /usr/local/sbin/modprobe
 fi
 
@@ -42,7 +42,8 @@ else
   done
 fi
 
-# Synchronous, as hostfs keeps what was written in the guest until the file is closed: a run that hangs still tells.
+# The output is written synchronously, because hostfs keeps it in the guest until the file is closed: so the output of a
+# run that hangs can be read.
 write() { dd bs=64k oflag=append,sync conv=notrunc status=none of="$control/out"; }
 ( . "$control/environment"; cd "$DIRECTORY" || exit 125
   { "${COMMAND[@]}"; echo $? > "$control/status"; } 2>&1 | write ) </dev/null

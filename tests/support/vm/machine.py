@@ -15,16 +15,16 @@ from support.vm.guest import GUEST_FAILED, Guest, NoKernelError, Outcome, Runnin
 from support.vm.process import end, start
 from support.vm.uml import NEWER, OLDEST, user_mode
 
-#: A command finds in this variable the path of a file that it shares with the one who started it.
+#: The variable that gives a command the path of a file that it shares with the process that started it.
 FILE = "SVCC_VM_FILE"
-#: With this variable, the oldest kernel is for all that it has enough for.
+#: Where this variable is set, all tests run on the oldest kernel, except those that need nf_tables.
 _ON_OLDEST = "SVCC_VM_OLDEST"
-# Network namespaces by name live in a directory that all of the machine shares: the command gets its own.
+# The command gets a directory of its own for named network namespaces, because all processes of a machine share one.
 _OWN = "mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs tmpfs /run/netns; }; "
 
 
 class Kernel(Enum):
-    """What is asked of a kernel; in words, what it has."""
+    """What a test needs of a kernel. The value names what such a kernel has."""
 
     ANY = "IPVS"
     OLDEST = f"IPVS, Linux {OLDEST.linux}"  # the oldest that svcc supports for it
@@ -43,10 +43,11 @@ def has_nf_tables() -> bool:
 
 
 def run(command: Sequence[str], timeout: float, kernel: Kernel = Kernel.ANY) -> Outcome:
-    """Run ``command`` in this working directory and environment, on a kernel that has what is asked of it.
+    """Run ``command`` in the current working directory and environment, on a kernel that has what ``kernel`` names.
+    Return how it ended.
 
-    It sees no network but its own loopback, and on a throw-away kernel nothing that it writes stays. Where no kernel
-    can be had, the outcome says so.
+    It has no network but its own loopback, and on a throw-away kernel nothing that it writes stays. Where this machine
+    cannot run such a kernel, the outcome says so. ``timeout``: in seconds.
     """
     try:
         with started(command, kernel) as running:
@@ -57,7 +58,7 @@ def run(command: Sequence[str], timeout: float, kernel: Kernel = Kernel.ANY) -> 
 
 @contextmanager
 def started(command: Sequence[str], kernel: Kernel = Kernel.ANY) -> Iterator[Running]:
-    """As :func:`run`, for one who looks at what the command does; it is ended at the end of this.
+    """Run a command for the ``with`` block as :func:`run` does, and give the running command. It ends with the block.
 
     Errors: NoKernelError.
     """
@@ -75,7 +76,7 @@ def started(command: Sequence[str], kernel: Kernel = Kernel.ANY) -> Iterator[Run
 
 
 def _own_is_enough(kernel: Kernel) -> bool:
-    """Whether this machine's own kernel has what is asked for. It is never the oldest."""
+    """Whether this machine's own kernel has what ``kernel`` names. It never counts as the oldest."""
     if kernel is Kernel.OLDEST or os.environ.get(_ON_OLDEST) or not has_ipvs():
         return False
     return kernel is Kernel.ANY or has_nf_tables()

@@ -1,11 +1,11 @@
-"""pytest: tests marked ``vm`` run on a kernel that has IPVS, all of a session's in one boot if it can be.
+"""A pytest plugin that runs tests marked ``vm`` on a kernel with IPVS, in one boot for the whole session if possible.
 
-Outside, none of their fixtures is set up: a pytest of the machine's own runs them, and each reports what that one
-reported. Those that are marked ``vm(oldest=True)`` or ``vm(nf_tables=True)`` have other machines in the same way, at
-the same time.
+A pytest inside the machine sets up their fixtures and runs them. The pytest outside sets up nothing, and passes on the
+reports of the one inside. Tests marked ``vm(oldest=True)`` or ``vm(nf_tables=True)`` run in the same way on other
+machines, at the same time.
 
-A test that ends its machine, or that hangs in a way that the pytest inside cannot end, fails by itself. Those that
-come after it run in a fresh boot.
+A test that ends its machine, or that hangs so that the pytest inside cannot end it, is the only one that fails: the
+tests after it run in a fresh boot.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ import pytest
 from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
 from support.vm.machine import FILE, Kernel, started
 
-#: Seconds that a test has in a machine of a kind: many times what any needs.
+#: How many seconds a test may take on a machine, by what the machine has: many times what any test needs.
 LIDS = {Kernel.ANY: 900, Kernel.OLDEST: 900, Kernel.NF_TABLES: 1800}
-#: Seconds without a word from the machine, beyond what a test has: then it hangs as a whole.
+#: After this many seconds without news from the machine, beyond the limit of a test, the whole machine hangs.
 GRACE = 120
-#: Seconds until a machine begins its first test.
+#: How many seconds a machine may take until its first test begins.
 BOOT = 1200
 _GLANCE = 0.05
 _MACHINES = pytest.StashKey[dict[Kernel, "Machine"]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Outside, the machines' own limits are for their tests; those of a machine come one after the other."""
+    """Outside, take away the time limits of tests that run on a machine, where the pytest inside limits them. Sort
+    tests by machine.
+    """
     if FILE in os.environ:
         return
     for item in items:
@@ -69,7 +71,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _machine_of(item: pytest.Item) -> Kernel | None:
-    """What a test asks of its machine; None: it runs outside."""
+    """Return what a test needs of its machine. Return None where it runs outside."""
     mark = item.get_closest_marker("vm")
     if mark is None:
         return None
@@ -98,7 +100,7 @@ def _hand_out(line: dict[str, Any]) -> None:
 
 
 class Machine:
-    """The tests of one kind of machine, and what is known of them so far."""
+    """A machine with one kind of kernel, its tests, and the reports on them so far."""
 
     def __init__(self, session: pytest.Session, kind: Kernel) -> None:
         self._config = session.config
@@ -112,11 +114,11 @@ class Machine:
         return item.nodeid in self._ended
 
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
-        """What became of a test that has ended."""
+        """Return the reports on a test that has ended."""
         return self._reports[item.nodeid]
 
     def hear(self) -> bool:
-        """Start the machine, if tests are left for it, and take in what it has said; whether that was anything."""
+        """Start the machine, if tests are left for it, and take in its news. Return whether there were any."""
         if len(self._ended) == len(self._items):
             return False
         try:
@@ -139,8 +141,8 @@ class Machine:
         return Boot(self._config, left, self._kind)
 
     def _listen(self, boot: Boot) -> bool:
-        """Take in what a machine has said; whether it had anything to say."""
-        ended = boot.running.ended  # looked at first: what it said last is read below
+        """Take in the news of a machine. Return whether there were any."""
+        ended = boot.running.ended  # asked before the news are read, so that the last news are not lost
         lines = boot.news()
         for line in lines:
             self._take(boot, line)
@@ -161,7 +163,9 @@ class Machine:
             boot.at_work, boot.has_ended_one = None, True
 
     def _blame(self, boot: Boot, ended: bool) -> None:
-        """The machine is gone, or hangs: the test that it was at work on fails, and if there was none, all do."""
+        """Report failures where the machine has ended or hangs: of the test that was running, or of all tests where no
+        test has ended yet.
+        """
         outcome = boot.running.stop()
         self.stop()
         if not ended:
@@ -186,12 +190,12 @@ class Machine:
 
 
 class Boot:
-    """A machine with a pytest of its own for some tests. Errors: NoKernelError."""
+    """One boot of a machine, whose pytest runs some tests. Errors: NoKernelError."""
 
     def __init__(self, config: pytest.Config, tests: list[str], kind: Kernel) -> None:
         self._stack = ExitStack()
         here = Path.cwd()
-        os.chdir(config.rootpath)  # what node ids are relative to
+        os.chdir(config.rootpath)  # node ids are relative to this directory
         try:
             command = _command(config, LIDS[kind], tests)
             self.running: Running = self._stack.enter_context(started(command, kind))
@@ -199,16 +203,16 @@ class Boot:
             os.chdir(here)
         self.at_work: str | None = None  # the test that began and has not ended
         self.has_begun = self.has_ended_one = False
-        self._read = 0  # bytes
+        self._read = 0  # bytes read so far
         self._heard = time.monotonic()
 
     @property
     def silence(self) -> float:
-        """Seconds since it last had news."""
+        """The seconds since the machine last had news."""
         return time.monotonic() - self._heard
 
     def news(self) -> list[dict[str, Any]]:
-        """What was handed out since the last time, in whole lines."""
+        """Return the lines that the machine wrote since the last call. A line that is not complete yet comes later."""
         with (self.running.control / "file").open("rb") as file:
             file.seek(self._read)
             text = file.read()

@@ -1,4 +1,4 @@
-"""Processes that end with the tests, however these end, and leave none of their own behind."""
+"""Starts processes that end when the tests end, in whatever way, and that leave no processes of their own behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-#: The exit status of what took too long, as timeout(1) has it.
+#: The exit status of a process that took too long, as in timeout(1).
 TIMED_OUT = 124
 _PR_SET_PDEATHSIG = 1
 
@@ -23,10 +23,10 @@ def start(
     *,
     pinned: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, and in a folder, if that is not this one. ``environment`` is added to
-    this one's; ``pinned``: on one processor.
+    """Start a command in a session of its own. Its stdout and stderr are appended to ``log``.
 
-    Both its outputs are appended to ``log``.
+    ``environment`` is added to the environment of this process. ``folder``: the command's working directory; None: the
+    current one. ``pinned``: whether it stays on one processor.
     """
     with log.open("ab") as out:
         return subprocess.Popen(
@@ -42,7 +42,10 @@ def start(
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float) -> int:
-    """The exit status, or TIMED_OUT; in any case nothing of the process's group is left."""
+    """Wait for a process, and return its exit status, or TIMED_OUT after ``timeout`` seconds.
+
+    In any case the process and its group are ended.
+    """
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -52,25 +55,28 @@ def wait(process: subprocess.Popen[bytes], timeout: float) -> int:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its group, if it has not ended."""
+    """End a process, unless it has ended, and all that is left of its group."""
     if process.poll() is None:
-        process.terminate()  # at that user-mode Linux ends most of its children
+        process.terminate()  # on SIGTERM user-mode Linux ends most of its children
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    with suppress(ProcessLookupError):  # and these are the others, stopped by the tracer that is gone
+    with suppress(ProcessLookupError):  # other children are still stopped, as their tracer left them
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tied() -> None:
-    """In the child: end when the tests do, however they end."""
+    """Make this process, the child, end when the tests end, in whatever way (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _tied_and_pinned() -> None:
-    """User-mode Linux and its processes take turns: on one processor that is almost three times as fast."""
+    """Do what :func:`_tied` does, and keep this process on one processor.
+
+    User-mode Linux and its processes take turns: on one processor that is almost three times as fast.
+    """
     _tied()
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})

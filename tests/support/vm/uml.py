@@ -1,4 +1,4 @@
-"""The guests that are a user-mode Linux: Debian's, fetched once and kept in a cache directory."""
+"""The guests that are a user-mode Linux of Debian. The packages are fetched once and kept in a cache directory."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from support.tools.debs import CACHE, NoDebs, loader, unpacked
 from support.vm.guest import Guest, NoKernelError
 from support.vm.process import end, start
 
-#: A user-mode kernel to be used instead of all others, with all of it built in: the path of its executable.
+#: The variable with the path of a user-mode kernel to use instead of all others. It needs all its modules built in.
 _OTHER = "SVCC_VM_KERNEL"
 
 
 @dataclass(frozen=True)
 class Release:
-    """A Debian release, and the version of Linux that its user-mode Linux is."""
+    """A Debian release, and the version of its user-mode Linux."""
 
     debian: str
     linux: str
 
 
-#: The oldest that svcc supports for IPVS.
+#: The oldest version that svcc supports for IPVS.
 OLDEST = Release("bookworm", "6.1")
-#: A newer one, which takes half the time: it maps a process's memory in larger pieces.
+#: A newer version, which takes half the time, because it maps a process's memory in larger pieces.
 NEWER = Release("trixie", "6.12")
 
 
 @dataclass(frozen=True)
 class UserMode(Guest):
+    """A guest that is a user-mode Linux."""
+
     executable: Path
-    libraries: Path | None  # the folder of its C library and loader; None: they are this machine's
-    preload: Path
+    libraries: Path | None  # the folder of its C library and loader; None: it uses this machine's
+    preload: Path  # the shared object made of xstate.c
     modules: Path | None
     stop = "halt -f -f"
     mount = ("-t", "hostfs", "none", "-o", "{}")
@@ -56,7 +58,7 @@ class UserMode(Guest):
 
 
 def user_mode(release: Release = NEWER) -> UserMode:
-    """The first call fetches it (41 MB). Errors: NoKernelError."""
+    """Return the user-mode Linux of a release. The first call fetches its packages (41 MB). Errors: NoKernelError."""
     preload = _preload()
     if os.environ.get(_OTHER):
         return UserMode(Path(os.environ[_OTHER]), None, preload, None)
@@ -70,11 +72,11 @@ def user_mode(release: Release = NEWER) -> UserMode:
 
 
 def _loaded_by(ld_so: Path, executable: Path) -> Path:
-    """A copy of an executable that is loaded by a loader in its working directory, and not by this machine's, which may
-    be too old for it.
+    """Return a copy of an executable that uses the loader in its working directory instead of this machine's loader,
+    which may be too old for it. Errors: NoKernelError.
 
-    A loader that runs it as its argument will not do: the heap is behind the loader then, far away from what user-mode
-    Linux takes for the end of its memory.
+    To run the loader with the executable as its argument does not work: then the heap follows the loader, far away from
+    the address that user-mode Linux takes for the end of its memory.
     """
     copy = ld_so.with_name("linux.uml")
     if not copy.exists():
@@ -91,7 +93,7 @@ def _loaded_by(ld_so: Path, executable: Path) -> Path:
 
 
 def _preload() -> Path:
-    """The shared object made of xstate.c."""
+    """Return the shared object made of xstate.c. It is compiled again after each change. Errors: NoKernelError."""
     source = Path(__file__).with_name("xstate.c")
     library = CACHE.parent / "vm" / "xstate.so"
     if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
@@ -101,9 +103,9 @@ def _preload() -> Path:
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", "")
+            words = getattr(error, "stderr", "")
             raise NoKernelError(
-                f"cannot compile {source.name}: {said or error} (apt-get install gcc libc6-dev)"
+                f"cannot compile {source.name}: {words or error} (apt-get install gcc libc6-dev)"
             ) from error
         part.replace(library)
     return library

@@ -3,8 +3,8 @@
  * the machine's kernel refuses to set less ("ptrace set fp regs failed, errno = 14"). Preloaded, this pads what
  * user-mode Linux gives to what the machine wants.
  *
- * User-mode Linux asks for the area whenever a process of its stops, and sets it whenever that goes on, mostly to what
- * it is. The machine's kernel is asked once for each stop, and told what is another than it was.
+ * User-mode Linux gets the area whenever one of its processes stops, and sets it whenever that process goes on, mostly to
+ * the value that it has already. This asks the machine's kernel once for each stop, and sets only values that changed.
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -16,8 +16,8 @@
 
 #define XSTATE 0x202
 
-static char area[65536] __attribute__((aligned(64))); /* what the process `owner` has in it while it is stopped */
-static size_t area_size; /* as the machine's kernel has it; 0: not asked yet */
+static char area[65536] __attribute__((aligned(64))); /* the area of the process `owner` while it is stopped */
+static size_t area_size; /* its size in the machine's kernel; 0: not asked yet */
 static pid_t owner;      /* 0: no process */
 
 static long get_area(pid_t pid)
