@@ -1,4 +1,4 @@
-"""Applies that are interrupted: the programs, the nodes on which they are tried, and what may go wrong."""
+"""Interrupts applies: the programs, the nodes on which they are tried, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OLD_OF_IPVS, NEW_OF_IPVS = (
     text.replace("prefix CUSTOM;", "prefix CUSTOM; vip-device custom-ipvs0;") for text in (OLD, NEW)
 )
 _Running = tools.Running
-#: A target and a program; None where nothing of ours is applied.
+#: A target and a program; None where nothing of svcc is applied.
 Side = tuple[str, str] | None
 
 
@@ -68,6 +68,7 @@ class Case:
                 namespace.close()
 
     def draft(self, world: World, side: Side) -> Draft:
+        """Return the draft of a side; for None, one that removes all that the other side applies."""
         if side is not None:
             return world.draft(side[1], side[0])
         other = self.old or self.new
@@ -111,7 +112,7 @@ def _each_tool_once() -> Iterator[None]:
 
 @contextmanager
 def tools_of(variant: str) -> Iterator[None]:
-    """Inside the ``with`` block, have ``iptables`` be of a variant."""
+    """Inside the ``with`` block, make ``iptables`` and ``ip6tables`` run the tools of a variant."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for tool in ("iptables", "ip6tables"):
             for action in ("", "-save", "-restore"):
@@ -121,8 +122,10 @@ def tools_of(variant: str) -> Iterator[None]:
 
 
 def kill_at_every_point(case: Case, every: int = 1) -> int:
-    """Kill an apply at each of its events in turn; the next command finishes or undoes it. Return how many there
-    were."""
+    """Kill an apply at each of its events in turn, and check that the next command finishes or undoes it.
+
+    ``every``: of so many events, only one is tried. Return how many were tried.
+    """
     ends = list[str]()
     with case.world() as world:
         others = world.others()
@@ -140,7 +143,10 @@ def kill_at_every_point(case: Case, every: int = 1) -> int:
 
 
 def fail_at_every_point(case: Case, every: int = 1) -> int:
-    """Let each event of an apply fail in turn; everything is put back. Return how many there were."""
+    """Let each event of an apply fail in turn, and check that everything is put back.
+
+    ``every``: of so many events, only one is tried. Return how many were tried.
+    """
     with case.world() as world:
         others = world.others()
         for tried, number in enumerate(count(1 + every // 2, every)):
@@ -158,7 +164,7 @@ def fail_at_every_point(case: Case, every: int = 1) -> int:
 
 
 class Failing:
-    """A receiver of events that raises ENOSPC at one of them, as a disk that is full then."""
+    """A receiver of events that raises ENOSPC at event number ``number``, as if the disk were full then."""
 
     def __init__(self, number: int) -> None:
         self._left = number
@@ -181,7 +187,10 @@ MISHAPS = {
 
 
 def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Path, every: int = 1) -> int:
-    """Let each call of some tools go wrong in turn, until an apply needs no more calls. Return how many went wrong."""
+    """Let each call of some tools go wrong in turn, until an apply needs no more calls.
+
+    Check each time what is applied. ``every``: of so many calls, only one is tried. Return how many went wrong.
+    """
     with case.world() as world:
         others = world.others()
         for tried, calls in enumerate(count(1 + every // 2, every)):
@@ -203,7 +212,7 @@ def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Pa
 
 @contextmanager
 def _broken(folder: Path, at: int, mishap: str, tools: tuple[str, ...]) -> Iterator[None]:
-    """Put tools on the PATH of which call number ``at`` goes wrong."""
+    """Inside the ``with`` block, have tools on the PATH of which call number ``at`` goes wrong, all tools together."""
     folder.mkdir()
     (folder / "calls").write_text("")
     with pytest.MonkeyPatch.context() as patch:

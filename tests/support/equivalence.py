@@ -1,4 +1,4 @@
-"""A target's artifacts against the reference: what may differ for a packet, said so that a person can read it."""
+"""Compares what a target's artifacts do with packets to what the reference says, and tells differences to people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Refusa
 from svcc.verify.reference import keeps, outcome
 from svcc.verify.trace import ArtifactLine, Binding, Draw, Kernel, Trace, load, trace
 
-#: iptables keeps a probability as a number of 31 bits (xt_statistic): a cascade of rules is wrong by one of these
+#: iptables stores a probability as a number of 31 bits (xt_statistic). So a cascade of rules may be wrong by this much
 #: for each rule.
 STEP = Fraction(1, 1 << 31)
 _DRAWS = {
@@ -42,7 +42,8 @@ Served: TypeAlias = tuple[ir.Service, ir.Port]
 class Case:
     """A program on a node, and how a target's artifacts must treat packets there.
 
-    Each method follows packets through a node that has the artifacts loaded, and says what is not as it should be.
+    The methods from ``fares`` on follow packets through a node that has the artifacts loaded. Each returns None where
+    all is as it should be, or a text that says what is not, or yields such texts.
     """
 
     target: Target
@@ -61,7 +62,7 @@ class Case:
 
     @cached_property
     def foreign_mark(self) -> int:
-        """A mark of somebody else's: every bit but the program's own."""
+        """A mark that others set on packets: every bit except the program's own."""
         return 0xFFFF_FFFF & ~self.program.cluster.mark
 
     @cached_property
@@ -72,11 +73,11 @@ class Case:
         return self.target.render(self.program, self.node)
 
     def load(self, *bundles: Bundle) -> Kernel:
-        """On a node that has its own addresses, and the service addresses that others are to hold."""
+        """Load bundles on a node that has its own addresses, and the service addresses that others put on it."""
         return load(bundles, (*self.own, *self.program.held_by_others))
 
     def load_with_vips(self, *bundles: Bundle) -> Kernel:
-        """The same where the vips are addresses of the node's own: of a loopback device, or left there by ipvs."""
+        """Load bundles on a node that also has all vips: on a loopback device, or as ipvs left them behind."""
         return load(bundles, (*self.own, *self.vips))
 
     def expected(self, packet: Packet) -> Outcome:
@@ -86,7 +87,7 @@ class Case:
         return found
 
     def port(self, packet: Packet) -> Served | None:
-        """The service that a packet is for, and the port."""
+        """Return the service that a packet is for, and the port. Return None where there is none."""
         at_node = packet.destination in self.own
         for service in self.program.services:
             here = packet.destination in self._listening[service.name]
@@ -104,7 +105,7 @@ class Case:
     # ---- what one packet shows
 
     def fares(self, kernel: Kernel, packet: Packet) -> str | None:
-        """Whether it fares as the reference says."""
+        """Check that a packet fares as the reference says: its outcome, destination, marks, answer and scheduler."""
         traced = trace(kernel, packet, mark=self.foreign_mark, ct_mark=self.foreign_mark)
         expected = self.expected(packet)
         if not same(packet, traced.outcome, expected):
@@ -134,14 +135,17 @@ class Case:
         return self.by_ipvs and self._is_marked(packet, self.port(packet))
 
     def _is_marked(self, packet: Packet, found: Served | None) -> bool:
-        """Whether IPVS is told of a packet by a mark. ``found``: its service and port."""
+        """Whether IPVS knows a packet by a mark. ``found``: the packet's service and port."""
         untouched = self.expected(packet) is Refusal.UNTOUCHED  # at a node port's number, and no address of node ports
         marked = found is not None and (by_mark(found[0]) or is_large(found[1].ports))
         return marked and not untouched
 
     def _marks_left(self, packet: Packet, found: Served | None) -> set[int]:
-        """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
-        inside another packet, the trace does not see the rule that takes it off."""
+        """Return the marks that a packet may have when it leaves. ``found``: its service and port.
+
+        Marks of others stay, except on a packet that IPVS knows by a mark: it leaves without a mark. In a tunnel it
+        keeps svcc's mark here, because the trace does not see the rule that clears it inside the outer packet.
+        """
         cluster = self.program.cluster
         if found is None or not self.by_ipvs or not self._is_marked(packet, found):
             return {self.foreign_mark}
@@ -160,14 +164,15 @@ class Case:
         return {"tcp-reset", unreachable} if self.by_ipvs else {"tcp-reset"}  # IPVS itself answers so
 
     def fares_the_same(self, kernel: Kernel, packet: Packet) -> str | None:
-        """The outcome alone."""
+        """Check that a packet has the outcome that the reference says, and nothing else."""
         traced = trace(kernel, packet)
         return None if same(packet, traced.outcome, self.expected(packet)) else self.story("another outcome", traced)
 
     def is_answered(self, kernel: Kernel, packet: Packet) -> str | None:
-        """What the node sends to a vip without naming a source comes from the vip itself, if that is on a device.
+        """Check that an endpoint can answer a packet that the node sends to a vip on one of its own devices.
 
-        An endpoint elsewhere could not answer that.
+        Where the sender names no source, the packet comes from the vip itself. An endpoint on another node could not
+        answer it, unless it is masqueraded.
         """
         packet = Packet(packet.destination, packet.destination, packet.protocol, packet.port, Vantage.NODE)
         found = self.port(packet)
@@ -181,7 +186,7 @@ class Case:
     # ---- what came before a packet
 
     def goes_on(self, kernel: Kernel, packet: Packet) -> str | None:
-        """Connections that exist: those to any endpoint, draining or not, and those that no rule translated."""
+        """Check that existing connections go on: to endpoints, draining or not, and those that no rule translated."""
         for binding in self._bindings(packet):
             traced = trace(kernel, packet, binding=binding)
             (way,) = traced.ways
@@ -203,11 +208,11 @@ class Case:
                         yield Binding(endpoint.address, 4321, masquerade)
 
     def _endpoints(self, packet: Packet, service: ir.Service, port: ir.Port) -> Iterator[tuple[ir.Endpoint, int]]:
-        """Those that a packet's connection may have been given, draining now or not, and its port."""
+        """Yield the endpoints that a packet's connection may have, draining now or not, each with the port there."""
         by_vip = packet.destination in service.vips
         traffic = service.internal_traffic if by_vip else service.external_traffic
-        there = packet.destination in (*service.vips, *service.external_ips)
-        first = port.ports.first if there or port.nodeport is None else port.nodeport.first
+        by_address = packet.destination in (*service.vips, *service.external_ips)
+        first = port.ports.first if by_address or port.nodeport is None else port.nodeport.first
         for endpoint in service.endpoints:
             here = traffic is not ir.Traffic.LOCAL or (self.node is not None and endpoint.node == self.node.name)
             if endpoint.address.version == packet.destination.version and here:
@@ -215,7 +220,7 @@ class Case:
                 yield endpoint, base + packet.port - first
 
     def strangers(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
-        """Clients that get another client's endpoint, or one that they had of another service."""
+        """Yield clients that wrongly get another client's endpoint, or one that they have for another service."""
         several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
         for packet in several[:4]:
             for way in trace(kernel, packet).ways[:2]:
@@ -226,7 +231,9 @@ class Case:
                             yield self.story(f"after {packet}, {way.end},", traced)
 
     def _is_stranger(self, packet: Packet, other: Packet) -> bool:
-        """Whether what a packet left behind is nothing to another one: of another client, service or port."""
+        """Whether what the node remembers of a packet must not count for another one: it is of another client, service
+        or port.
+        """
         if keeps(self.program, self.node, packet, other):
             return False
         return self.port(other) != self.port(packet) or not self._is_same_client(packet, other)
@@ -239,7 +246,7 @@ class Case:
         return other.source in ip_network((packet.source, length), strict=False)
 
     def companions(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
-        """Clients that a service forgets when they come through another port or address of it."""
+        """Yield clients that lose their endpoint when they come to another port or address of the same service."""
         several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
         for packet in several[:6]:
             others = [p for p in several if p != packet and keeps(self.program, self.node, packet, p)]
@@ -250,7 +257,9 @@ class Case:
                         yield self.story(f"after {packet}, {way.end},", traced)
 
     def neighbours(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
-        """Clients of one network that do not get what the first of them got, and those next to it that have to."""
+        """Yield clients of a network that do not get the endpoint of its first client, and clients of the next network
+        for which that endpoint counts too. Affinity counts each of these networks as one client.
+        """
         several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
         for packet in [p for p in several if p.vantage is not Vantage.NODE][:8]:
             found = self.port(packet)
@@ -271,8 +280,9 @@ class Case:
                     yield self.story(f"after {packet}, {way.end}, in the same network,", traced)
 
     def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
-        """Services that take turns together: each client of one would move the other's on. The ports of one do where
-        IPVS knows all of it by a mark."""
+        """Yield services that share their turns, so that each client of one would advance the turns of the other. Ports
+        of one service may share them where IPVS knows the whole service by a mark.
+        """
         labels: dict[ArtifactLine, str] = {}
         for packet in packets:
             found = self.port(packet)
@@ -288,6 +298,7 @@ class Case:
     # ---- words
 
     def story(self, complaint: str, traced: Trace) -> str:
+        """Return the text of a difference: the program, the packet, the outcome by reference and by trace, the ways."""
         packet = traced.packet
         lines = [f"{packet.source} -> {packet.destination} {packet.port}/{packet.protocol}, {packet.vantage.value}"]
         lines += [f"reference: {_words(self.expected(packet))}", f"trace:     {_words(traced.outcome)}"]
@@ -299,27 +310,30 @@ class Case:
 
 
 def misfaring(target: Target, program: ir.Program) -> list[str]:
-    """What a target's rules on the program's first node do with packets, where the reference says otherwise."""
+    """Return texts about the packets that a target's rules on the program's first node treat in another way than the
+    reference says.
+    """
     case = Case(target, program, program.nodes[0])
     kernel = case.load(case.render())
     return [found for packet in packets(program, case.node) if (found := case.fares(kernel, packet)) is not None]
 
 
 def _carried(packet: Packet, endpoint: ir.Address | None, found: Served | None) -> ir.Address | None:
-    """The destination that a packet has on its way to an endpoint. ``found``: its service and port."""
+    """Return the destination that a packet has on its way to an endpoint. ``found``: its service and port."""
     kept = found is not None and found[0].forward is not ir.Forward.MASQUERADE
     return packet.destination if kept else endpoint
 
 
 def has_vip_device(target: Target) -> bool:
-    """Whether IPVS takes the packets of a target, to vips on a device of the node's."""
+    """Whether a target uses IPVS, and puts vips on a device of the node."""
     return any(part.name == "ipvsadm" for part in target.parts)
 
 
 def same(packet: Packet, one: Outcome | None, other: Outcome | None) -> bool:
-    """Whether two outcomes are one, up to the kernel's precision.
+    """Whether two outcomes are the same, up to the kernel's precision (``STEP``).
 
-    What the node sends itself has the node's address as its source, masqueraded or not.
+    Packets that the node itself sends have the node's address as their source, so it does not count whether they are
+    masqueraded.
     """
     if not isinstance(one, Forwarded) or not isinstance(other, Forwarded):
         return one is other

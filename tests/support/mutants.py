@@ -1,6 +1,7 @@
-"""Mutants: artifacts with one thing removed or altered, as a slip of a programmer's (or of a reviewer's) hand would.
+"""Mutants: artifacts with one thing removed or altered, as by a slip of a programmer or a reviewer.
 
-Each is made from the text alone, by its format. Nothing is drawn: the same text has the same mutants.
+Each mutant is made from the artifact's text alone, by its format. Nothing is random: the same text always has the same
+mutants.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    part: str
-    number: int  # of the line that was changed, from 1
-    line: str  # as it was
-    change: str  # in words
-    text: str  # of the whole part
-    focus: str = ""  # what of the line is another, before and after
+    """A part of a bundle in which one line is changed."""
+
+    part: str  # the name of the part
+    number: int  # the number of the changed line, from 1
+    line: str  # the line before the change
+    change: str  # the change in words
+    text: str  # the text of the whole part after the change
+    focus: str = ""  # the text that differs in the line, before and after the change
 
     def __str__(self) -> str:
         return f"{self.part}: {self.change}\n    {self.line}"
 
 
 def mutants(part: str, text: str) -> Iterator[Mutant]:
-    """Every mutant of a part."""
+    """Yield every mutant of a part. ``part``: its name; ``text``: its text."""
     if part == "nft":
         yield from _json_mutants(text)
     else:
@@ -39,7 +42,7 @@ def mutants(part: str, text: str) -> Iterator[Mutant]:
 
 
 def _next_address(text: str) -> str | None:
-    """The address or network that comes next."""
+    """Return the address or network after this one. Return None where the text is neither."""
     try:
         network = ip_network(text)
     except ValueError:
@@ -49,7 +52,7 @@ def _next_address(text: str) -> str | None:
 
 
 def _beside(network: IPv4Network | IPv6Network) -> IPv4Address | IPv6Address:
-    """The address behind a network, or of the last one the address before it."""
+    """Return the address after a network, or for the last network the address before it."""
     last = int(network[-1]) == (1 << network.max_prefixlen) - 1
     return network[0] - 1 if last else network[-1] + 1
 
@@ -108,7 +111,9 @@ _TURNED = {
 
 
 def altered(word: str, names: Sequence[str]) -> Iterator[str]:
-    """What a word could be instead: another of ``names`` (of the same kind), another number, address or keyword."""
+    """Yield words that could stand in place of a word: another of ``names`` (names of the same kind), another number,
+    address or keyword.
+    """
     if word in names:
         yield names[(names.index(word) + 1) % len(names)]
         yield f"{word}x"
@@ -129,7 +134,7 @@ def _doubled(match: re.Match[str]) -> str:
 
 
 def _numbers(word: str) -> Iterator[str]:
-    """Each number of a word one higher; of an address its last number."""
+    """Yield the word with each of its numbers one higher; of an address, only the last number."""
     for match in re.finditer(r"(?<![\w.])\d+(?![\w.])|\d+(?=[:,\]/]|\Z)", word):
         yield f"{word[: match.start()]}{int(match[0]) + 1}{word[match.end() :]}"
 
@@ -172,7 +177,7 @@ _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 
 
 def _altered_lines(part: str, line: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The line with one word altered, or one match removed or negated."""
+    """Yield the line with one word altered, or one match removed or negated: the change in words, and the line."""
     words = _WORD.findall(line)
     for index, word in enumerate(words):
         if index and words[index - 1] == "--comment":
@@ -208,7 +213,7 @@ def _altered_matches(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _groups(words: Sequence[str]) -> list[list[str]]:
-    """A rule's words by match and target."""
+    """Return a rule's words in groups: one for each match, and one for the target."""
     groups: list[list[str]] = []
     for index, word in enumerate(words):
         begins = word in ("-s", "-d", "-p", "-i", "-o", "-m", "-j", "-g") or (
@@ -255,14 +260,14 @@ def _json_mutants(text: str) -> Iterator[Mutant]:
 
 
 def _other_elements(command: Any, other: Any) -> Iterator[Any]:
-    """The elements that only one of two commands adds."""
+    """Yield the elements that only one of two commands adds."""
     one, two = (c.get("add", {}).get("element", {}).get("elem", []) for c in (command, other))
     yield from (element for element in one if element not in two)
     yield from (element for element in two if element not in one)
 
 
 def one_line_each(text: str) -> str:
-    """A document with each command on a line of its own, as it is in its mutants."""
+    """Return a document with each command on a line of its own, as its mutants have it."""
     return _document([json.dumps(command) for command in json.loads(text)["nftables"]])
 
 
@@ -276,7 +281,7 @@ def _chain_of(command: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 class _Names:
-    """What else a name could be: the other names of its kind."""
+    """The names in a document, by kind. A mutant has another name of the same kind in place of one of them."""
 
     def __init__(self, commands: Sequence[Mapping[str, Any]]) -> None:
         self._kinds: dict[str, list[str]] = {}
@@ -286,7 +291,7 @@ class _Names:
                     self._kinds.setdefault("chain" if kind == "chain" else "set", []).append(fields["name"])
 
     def others(self, path: tuple[Any, ...], value: str) -> list[str]:
-        """All names that could stand in a place."""
+        """Return all names that could stand in a place. ``path``: the members that lead there; ``value``: its text."""
         if value.startswith("@"):
             return [f"@{name}" for name in self._kinds.get("set", [])]
         if path[-1] in ("target", "chain"):
@@ -295,7 +300,10 @@ class _Names:
 
 
 def _altered_json(value: Any, names: _Names, path: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """The value with one thing in it removed or altered."""
+    """Yield the value with one thing in it removed or altered: the change in words, and the value.
+
+    ``path``: the members and indexes that lead to the value.
+    """
     if isinstance(value, dict):
         if set(value) == {"addr", "len"}:
             yield from _moved_network(value)
@@ -325,7 +333,7 @@ def _altered_json(value: Any, names: _Names, path: tuple[Any, ...]) -> Iterator[
 
 
 def _moved_network(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The next network, and one of half the size."""
+    """Yield the next network, and one of half the size."""
     network = ip_network(f"{value['addr']}/{value['len']}")
     following = _beside(network)
     yield f"{network} -> {following}", {**value, "addr": str(following)}

@@ -70,12 +70,12 @@ class VirtualService:
 
     @property
     def draw(self) -> Draw:
-        """How it chooses."""
+        """How the service chooses a server for a connection."""
         by_port = f"{self.scheduler}-port" in self.flags
         return Draw.CONNECTION if by_port else _DRAWS.get(self.scheduler, Draw.OTHER)
 
     def add(self, server: RealServer) -> None:
-        """Give it another server."""
+        """Add a server to the service."""
         self.servers.append(server)
         self._shares = None
 
