@@ -67,7 +67,7 @@ class Members:
             files.make_directory(self._file.parent)
             files.write(self._file, json.dumps(texts, sort_keys=True) + "\n")
         except OSError as error:
-            self._log.error("who registered itself cannot be kept", reason=str(error))
+            self._log.error("the registered endpoints cannot be saved", reason=str(error))
 
     def joined(self, program: ir.Program, target: str, node: str) -> ir.Program:
         """Return the program with the members of its pools as further endpoints; the same object as before where
