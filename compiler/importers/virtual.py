@@ -138,7 +138,7 @@ def _servers_of_one_service(virtual: Virtual, notes: list[Note]) -> list[Server]
             notes.append(Note(server.span, "svcc leads an address to endpoints of the address's own family"))
         elif found and server.forward is not found[0].forward:
             first = found[0].forward
-            why = f"all of a service is forwarded in one way, and this one's first is {first}"
+            why = f"svcc forwards to all endpoints of a service alike, which is as to the first: {first}"
             notes.append(Note(server.span, why))
         else:
             found.append(server)
