@@ -137,7 +137,7 @@ def _port(value: Json, *, interval: bool) -> str:
 
 def _address(value: Json, table: ReadTable) -> str:
     if not isinstance(value, str):
-        raise NotRead("an address comes here")
+        raise NotRead("expected an address")
     address = ip_address(value)
     if address.version != table.family.version or text_of(address) != value:
         raise NotRead(f"{quoted(value)} is no IPv{table.family.version} address as the target writes it")
