@@ -67,7 +67,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
         raise damaged(path, "it is no JSON") from None
     hints: dict[str, Any] = get_type_hints(kind)
     if not isinstance(data, dict) or not data.keys() <= hints.keys():
-        raise damaged(path, "it is something else")
+        raise damaged(path, "it has other fields than svcc writes")
     for name, value in data.items():
         hint = dict if get_origin(hints[name]) is dict else hints[name]
         if not isinstance(value, hint) and (hint, type(value)) != (float, int):

@@ -142,7 +142,7 @@ def test_all_services_are_not_taken_away_by_mistake(shell: Shell) -> None:
     empty = replace(read(), services=())
     with shell.namespace.entered(), session(shell) as kept:
         kept.apply(kept.plan(read()))
-        with pytest.raises(svcc.Refused, match="no service would be left, of 2"):
+        with pytest.raises(svcc.Refused, match="no service would be left; served now: 2"):
             kept.apply(kept.plan(empty))
         assert served(shell) == A
         kept.apply(kept.plan(empty), allow_empty=True)
