@@ -54,7 +54,7 @@ class Seconds(ParameterType[float]):
         except ValueError:
             seconds = -1.0
         if not 0 <= seconds <= 86_400:
-            self.fail(f"`{value}` is no time up to a day: 90s, 5m, 1h", param, ctx)
+            self.fail(f"`{value}` is not a time of at most a day, such as 90s, 5m or 1h", param, ctx)
         return seconds
 
 

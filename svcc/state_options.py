@@ -56,7 +56,7 @@ all_option = click.option("--all", "every", is_flag=True, help="For every prefix
 
 
 def drain_option(what: str) -> Callable[[_Command], _Command]:
-    """Return the option for how long connections to removed endpoints may go on. ``what``: the verb in its help."""
+    """Return the option for how long connections to removed endpoints may go on. ``what``: these, in its help."""
     from svcc.apply.drain import PATIENCE  # commands that only read need not import its module
 
     return click.option(
@@ -66,7 +66,7 @@ def drain_option(what: str) -> Callable[[_Command], _Command]:
         metavar="SECONDS",
         default=int(PATIENCE),
         show_default=True,
-        help=f"On ipvs: how long connections to what {what} may go on.",
+        help=f"On ipvs: how long connections to {what} may go on.",
     )
 
 
