@@ -451,7 +451,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
             raise ValueError(f"the service for {name} is called {service.name}")
     known = {service.name for service in program.services}
     if unknown := [name for name, service in services.items() if service is None and name not in known]:
-        raise ValueError(f"there is no service {', '.join(unknown)} to take away")
+        raise ValueError(f"there is no service {', '.join(unknown)} to remove")
     stays = [services.get(service.name, service) for service in program.services]
     new = [service for name, service in services.items() if name not in known]
     found = sorted((one for one in (*stays, *new) if one is not None), key=lambda service: service.name)

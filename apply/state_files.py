@@ -51,7 +51,9 @@ def trust(directory: Path) -> None:
 
 def damaged(path: Path, why: str) -> StoreError:
     """Return the error that a file of the state directory is damaged, with what to do. ``why``: part of a sentence."""
-    return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
+    return StoreError(
+        f"{path} is damaged ({why}); run `svcc apply` or `svcc delete`: both go on from what is in the kernel"
+    )
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record:

@@ -119,7 +119,7 @@ class Members:
             pool, _, endpoint = key.removeprefix(self._beginning).partition("/")
             try:
                 if not key.startswith(self._beginning) or fault(pool) is not None or "/" in endpoint:
-                    raise BadDocument("it has no key that a member has")
+                    raise BadDocument("its key is not that of a member")
                 pools.setdefault(pool, {})[key] = Member.read(key, text)
             except BadDocument as error:
                 refused[key] = str(error)

@@ -52,7 +52,7 @@ prefix_option = click.option(
     shell_complete=completion.prefixes,
     help="The prefix to work on, where several are applied here.",
 )
-all_option = click.option("--all", "every", is_flag=True, help="For every prefix that is applied here.")
+all_option = click.option("--all", "every", is_flag=True, help="Do so for every prefix that is applied here.")
 
 
 def drain_option(what: str) -> Callable[[_Command], _Command]:

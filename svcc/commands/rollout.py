@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 )
 @click.argument("release", type=click.IntRange(1), required=False)
 @click.option(
-    "--stage", "stages", multiple=True, metavar="STAGE", help=f"Who is next: {FORM}.  [default: {', '.join(USUAL)}]"
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="STAGE",
+    help=f"The nodes of the next stage: {FORM}.  [default: {', '.join(USUAL)}]",
 )
 @click.option(
     "--soak",
@@ -53,7 +57,12 @@ if TYPE_CHECKING:
     help="How long a node may be silent before it counts as failed.",
 )
 @click.option(
-    "--max-failed", "most", type=click.IntRange(0), default=0, show_default=True, help="Failed nodes to go on with."
+    "--max-failed",
+    "most",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many nodes may fail before the rollout goes back.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the rollout that there is.")
 @click.option("--pause", is_flag=True, help="Stop it; nodes stay as they are.")

@@ -316,7 +316,7 @@ def test_a_password_is_text(tmp_path: Path) -> None:
             ("--etcd-cert", "a.pem", "--etcd-key", "sealed.key"),
             "read {0}/a.pem: it has no certificate in PEM, or {0}/sealed.key is not its key, or has a password",
         ),
-        (("--etcd-key", "a.key"), "--etcd-key: say --etcd-cert, too, whose key it is"),
+        (("--etcd-key", "a.key"), "--etcd-key needs --etcd-cert, the certificate of that key"),
     ],
 )
 def test_what_is_wrong_with_files_of_tls_names_the_file(tmp_path: Path, files: tuple[str, ...], words: str) -> None:

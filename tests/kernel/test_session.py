@@ -84,7 +84,7 @@ def test_services_are_put_in_and_taken_away(shell: Shell) -> None:
         assert served(shell) == A | B
         with pytest.raises(ValueError, match="the service for web is called dns"):
             kept.update({"web": dns})
-        with pytest.raises(ValueError, match="no service old to take away"):
+        with pytest.raises(ValueError, match="no service old to remove"):
             kept.update({"old": None})
         clash = replace(new, name="clash")
         with pytest.raises(svcc.InputError, match="new"):
