@@ -157,7 +157,7 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
 def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
     place = related(f"{known[0]}, declared here", known[1])
     message = f"{address} cannot be both {known[0]} and {role}"
-    hint = "a service address leads to services alone"
+    hint = "a service address leads only to services"
     if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):
         statement = role.split()[1]
         hint = f"to take only the declared ports, and leave the others to the machine: {statement} {address} shared"

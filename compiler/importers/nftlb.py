@@ -180,7 +180,7 @@ class _Reader:
                 return ir.Scheduler.RANDOM
             case "hash":
                 if _text(members, "sched-param", "none") not in ("none", "srcip"):
-                    self._note(members["sched-param"].whole, "svcc hashes the client's address alone")
+                    self._note(members["sched-param"].whole, "svcc hashes only the client's address")
                 return ir.Scheduler.SH
             case "symhash":
                 self._note(members["scheduler"].whole, "svcc has no symhash: the program says random")
