@@ -95,7 +95,9 @@ class Asker:
         except TimeoutError:
             took = time.monotonic() - began
             if took > probe.check.timeout * (1 + _LATE):
-                raise NotAsked(f"busy: {took:.1f} s were over when {probe.check.timeout:g} s should be") from None
+                raise NotAsked(
+                    f"busy: {took:.1f} s passed before a timeout of {probe.check.timeout:g} s ended"
+                ) from None
             return Answer(False, f"no answer within {probe.check.timeout:g} s", took)
         except (Failed, OSError, aiohttp.ClientError, ValueError, asyncio.IncompleteReadError) as error:
             if reason := _fault_of_ours(error):

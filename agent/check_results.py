@@ -23,14 +23,14 @@ class CheckResults:
         self._log, self._metrics, self._now, self._told = log, metrics, now, told
         self.health = Health()
         self.turned: set[str] = set()
-        self.fault = ""  # why not all checks are asked; "" where they are
+        self.fault = ""  # why some checks cannot be run; "" where they are
         self._missed_at = 0.0  # when a probe last could not be asked
 
     def hear(self, probe: Probe, answer: Answer) -> None:
         """Enter an answer to a probe; no answer within its time-out is one that does not pass."""
         self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
         if self.fault and self._now() - self._missed_at > _ALL_ASKED:
-            self._log.info("all checks are asked again")
+            self._log.info("all checks run again")
             self.fault = ""
         before = self.health.standings.get(probe)
         if before is not None and before.joining and before.answer is None and not answer.passed:
@@ -46,5 +46,5 @@ class CheckResults:
         self._metrics.missed(probe.check.kind)
         self._missed_at = self._now()
         if not self.fault:
-            self.fault = f"not all checks are asked: {reason}"
-            self._log.error("not all checks are asked", probe=str(probe), reason=reason)
+            self.fault = f"some checks cannot be run: {reason}"
+            self._log.error("some checks cannot be run", probe=str(probe), reason=reason)

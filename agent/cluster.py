@@ -131,7 +131,7 @@ class ClusterSource(ProgramSource):
             self._lose(resource, str(news.error))
             return
         if self._lost.pop(resource, None):
-            self._log.info("the cluster is heard again", server=self.name, of=resource.plural)
+            self._log.info("the cluster is followed again", server=self.name, of=resource.plural)
         if not isinstance(news, Found):
             with self._lock:
                 self._heard.setdefault(resource, _Heard()).add(news)
@@ -141,7 +141,8 @@ class ClusterSource(ProgramSource):
         """Note that a kind of objects cannot be followed. The same reason is logged once, however often it comes."""
         if self._lost.get(resource) != reason:
             self._lost[resource] = reason
-            self._log.warning("the cluster is not heard, and all stays", server=self.name, reason=reason)
+            words = "the cluster cannot be followed; the rules stay as they are"
+            self._log.warning(words, server=self.name, reason=reason)
 
     def read(self) -> ir.Program | None:
         with self._lock:

@@ -104,7 +104,7 @@ class Drift:
             try:
                 changes = await in_thread(self._session.repair)
             except (SvccError, OSError) as error:
-                self._log.error("it cannot be put right", reason=str(error))
+                self._log.error("what others changed cannot be put right", reason=str(error))
                 return False
             self._mark = mark()
         self.objects = 0

@@ -60,7 +60,8 @@ async def _keep(runner: web.AppRunner, ports: _Ports, log: Log) -> None:
                 await site.stop()
                 if port not in taken:
                     why = os.strerror(error.errno or 0)
-                    log.error("nobody answers load balancers", service=str(wanted[port]), port=port, reason=why)
+                    words = "the health check port for load balancers cannot be opened"
+                    log.error(words, service=str(wanted[port]), port=port, reason=why)
                 taken.add(port)
             else:
                 sites[port] = site

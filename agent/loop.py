@@ -255,7 +255,7 @@ class Agent:
         try:
             await in_thread(partial(self._notes.write_all, self._session.installation, self._results.health))
         except OSError as error:
-            self._log.error("not all standings are noted", reason=str(error))
+            self._log.error("the endpoints' health cannot be recorded", reason=str(error))
 
     async def _into_kernel(self) -> bool:
         """Make the kernel hold the program as its endpoints' health has it. Return whether it does."""
@@ -354,9 +354,9 @@ class Agent:
             await asyncio.sleep(_TIDY)
             try:
                 if self._session.untidy and await in_thread(self._session.tidy):
-                    self._log.info("written whole", generation=self._generation)
+                    self._log.info("the state was compacted", generation=self._generation)
             except (SvccError, OSError) as error:
-                self._log.warning("what is in place is not written whole", reason=str(error))
+                self._log.warning("the state cannot be compacted", reason=str(error))
 
     def _apply(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
         """Have the session serve ``made``, the program without the endpoints that are down. Called in a thread.

@@ -103,7 +103,7 @@ class OwnAddresses:
                     "an address is not served: it is the machine's own", service=name, address=words, device=device
                 )
             for address in sorted(was - now, key=str):
-                self._log.info("an address is the machine's own no more", service=name, address=str(address))
+                self._log.info("an address is no longer the machine's own", service=name, address=str(address))
         self._left = left
 
 

@@ -47,7 +47,7 @@ async def run(
     """
     _take_descriptors()
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
-    loop.set_exception_handler(lambda _, what: log.error("not expected", reason=_words(what)))
+    loop.set_exception_handler(lambda _, what: log.error("unexpected error", reason=_words(what)))
     async with AsyncExitStack() as stack:
         asker = await stack.enter_async_context(Asker())
         agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"), judge)

@@ -146,7 +146,7 @@ def settle(installation: Installation) -> list[str]:
         try:
             done.append(put_back(installation, pending))
         except StoreError as error:
-            done.append(f"the unconfirmed apply stays, as there is nothing to go back to: {error}")
+            done.append(f"the unconfirmed apply stays, as svcc cannot go back from it: {error}")
             disarm(installation)
     return done
 
@@ -203,7 +203,7 @@ def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pe
 
 
 def _back(before: int | None) -> str:
-    return "everything of svcc's is removed again" if before is None else f"generation {before} is back"
+    return "all that svcc had put in place is removed again" if before is None else f"generation {before} is back"
 
 
 def earlier(installation: Installation, number: int | None, note: str) -> Draft:

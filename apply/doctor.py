@@ -156,7 +156,7 @@ def _examine_memory(target: str) -> Iterator[Finding]:
         return
     state = (
         f"forgets TCP that is idle for {found.tcp} s, half closed TCP after {found.tcpfin} s, UDP after {found.udp} s, "
-        "sooner than the kernel does by itself; who is silent for longer is cut off"
+        "sooner than the kernel does by itself; a connection that is idle for longer breaks"
     )
     remedy = " ".join(["ipvsadm --set", *(str(max(have, usual)) for have, usual in zip(found, USUAL, strict=True))])
     yield Finding(target, "IPVS' memory", state, remedy, fatal=False)

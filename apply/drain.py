@@ -30,7 +30,7 @@ def drain_steps(differing: Differing, transition: Transition, patience: float) -
     """
     if transition.new is None or not patience or not any(leaving(*_servers(differing))):
         return []
-    title = f"connections to what goes may end, for at most {patience:.0f} s"
+    title = f"wait at most {patience:.0f} s until connections to removed endpoints end"
     return [Step(Phase.DRAIN, PART, title, True, 1, lambda: None)]
 
 

@@ -22,8 +22,8 @@ class Kept(Locked):
     """Somebody else keeps the prefix. ``keeper`` says who, in that holder's own words; "" where it gave none."""
 
     def __init__(self, installation: Installation, keeper: str) -> None:
-        by = f" by {keeper}" if keeper else ""
-        super().__init__(f"prefix {installation.name.upper()} is kept{by}: it alone changes what is there")
+        by = f" by {keeper}" if keeper else " by another process"
+        super().__init__(f"prefix {installation.name.upper()} is kept{by}: only that process can change it")
         self.keeper = keeper
 
 

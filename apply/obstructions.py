@@ -177,7 +177,8 @@ def _is_broadcast(address: str) -> bool:
 def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
     for device, endpoint in reverse_path_drops(endpoints):
         state = (
-            f"strict: it drops what endpoint {endpoint} answers from the device's own network, for another leads there"
+            f"strict: it drops what endpoint {endpoint} answers from the device's own network, "
+            "as the route to that endpoint leads through another device"
         )
         yield Obstruction(f"reverse path of {device}", state, f"sysctl -w {of_device(4, device, 'rp_filter')}=2")
 
@@ -210,6 +211,6 @@ def _bridges(endpoints: Collection[str]) -> Iterator[Obstruction]:
     for bridge, version in sorted(found):
         key = f"bridge-nf-call-ip{'6' if version == 6 else ''}tables"
         if (value := _sysctl(f"bridge/{key}")) != "1":
-            state = f"{key} is {value or 'not there'}: its ports answer each other past the rules"
+            state = f"{key} is {value or 'not there'}: packets between its ports bypass the rules"
             before = "" if value else "modprobe br_netfilter && "
             yield Obstruction(f"bridge {bridge}", state, f"{before}sysctl -w net.bridge.{key}=1")

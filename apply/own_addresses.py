@@ -66,7 +66,7 @@ def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scop
     for address, device in held[:_NAMED]:
         yield (
             f"{address} is on device {device} of this machine{_listened(address, sockets)}; "
-            f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
+            f"to take only the declared ports, and leave the others to the machine, write `{address} shared`"
         )
     yield from _in_networks([*held_addresses(scope)] if networks.networks else [], networks, wanted)
     if len(held) > _NAMED:
@@ -89,7 +89,7 @@ def _in_networks(
     for address, device, network in found[:_NAMED]:
         yield (
             f"{address} is on device {device} of this machine{_listened(address, sockets)}, "
-            f"and in `services {network}`, where all is rejected that no service has"
+            f"and in `services {network}`, where packets to an address without a service are rejected"
         )
 
 

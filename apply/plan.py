@@ -68,7 +68,7 @@ class Plan:
         fields = members(data)
         given = replace(_wanted(fields), name=string(fields["name"]))
         if sha256(bundle_text(given.bundle).encode()).hexdigest() != fields["bundle-hash"]:
-            raise InvalidPlan("this svcc makes other rules of it than the one that planned it: plan again")
+            raise InvalidPlan("this version of svcc makes other rules from it than the one that planned it: plan again")
         changes = tuple(_change_from_json(members(change)) for change in items(fields["changes"]))
         return cls(given, optional(integer, fields["generation"]), changes, string(fields["basis"]))
 

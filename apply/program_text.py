@@ -159,7 +159,7 @@ class _Lines:
         backslashes in it."""
         for line in lines:
             if not line.startswith('{"name":"'):
-                raise ValueError("it holds something else than services")
+                raise ValueError("it has a line that is no service")
             yield line[9 : line.index('"', 9)], line
 
     def program(self, without: Collection[str] = ()) -> ir.Program:

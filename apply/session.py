@@ -154,7 +154,7 @@ class Session:
         """
         with self._lock:
             if self._program is None:
-                raise ValueError("this session applied no program yet that services could be changed of")
+                raise ValueError("this session applied no program yet, so it has no services to change")
             program = _changed(self._program, services)
             if self._neighbours is None or self._neighbours[0] is not self._program:
                 self._neighbours = self._program, Neighbours(self._program)
@@ -250,7 +250,7 @@ class Session:
         """
         with self._lock:
             if self._program is None:
-                raise ValueError("this session applied no program yet that could be served in another way")
+                raise ValueError("this session applied no program yet, so it has none to adjust")
             return self.follow(self._program, served)
 
     @property
@@ -451,7 +451,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
             raise ValueError(f"the service for {name} is called {service.name}")
     known = {service.name for service in program.services}
     if unknown := [name for name, service in services.items() if service is None and name not in known]:
-        raise ValueError(f"there is no service {', '.join(unknown)} to take away")
+        raise ValueError(f"there is no service {', '.join(unknown)} to remove")
     stays = [services.get(service.name, service) for service in program.services]
     new = [service for name, service in services.items() if name not in known]
     found = sorted((one for one in (*stays, *new) if one is not None), key=lambda service: service.name)
@@ -462,7 +462,7 @@ def _check_serves(installation: Installation, made: ExecutionPlan, draft: Draft,
     """Check that a plan leaves a service, unless ``allow_empty``. Errors: Refused."""
     found = losses(made, lambda: installation.summary(installation.current), draft)
     if found.everything and not allow_empty:
-        raise Refused([f"no service would be left, of {len(found.services)} that are served"])
+        raise Refused([f"no service would be left; served now: {len(found.services)}"])
 
 
 @contextmanager

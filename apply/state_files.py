@@ -51,7 +51,9 @@ def trust(directory: Path) -> None:
 
 def damaged(path: Path, why: str) -> StoreError:
     """Return the error that a file of the state directory is damaged, with what to do. ``why``: part of a sentence."""
-    return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
+    return StoreError(
+        f"{path} is damaged ({why}); run `svcc apply` or `svcc delete`: both go on from what is in the kernel"
+    )
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record:
@@ -67,7 +69,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
         raise damaged(path, "it is no JSON") from None
     hints: dict[str, Any] = get_type_hints(kind)
     if not isinstance(data, dict) or not data.keys() <= hints.keys():
-        raise damaged(path, "it is something else")
+        raise damaged(path, "it has other fields than svcc writes")
     for name, value in data.items():
         hint = dict if get_origin(hints[name]) is dict else hints[name]
         if not isinstance(value, hint) and (hint, type(value)) != (float, int):

@@ -48,7 +48,7 @@ class FromText(Generic[State]):
             return self.driver.with_live_only(state, self.live_only)
         except ValueError as error:
             why = f"part {self.driver.part} of a generation is not as this svcc writes it: {error}"
-            raise UnreadableText(f"{why}; `svcc apply` of its file writes it anew") from error
+            raise UnreadableText(f"{why}; run `svcc apply` with its file, which writes it anew") from error
 
 
 class States:

@@ -104,7 +104,7 @@ class Upkeep:
         assert now.assembly is not None
         current = installation.current
         if current is None:
-            raise StoreError("nothing is in place")
+            raise StoreError("no program is in place")
         self.stamp = ""
         self.generation, self.reviewed, self.served = current, reviewed, now.program
         self._installation, self._target, self._node, self._patience = installation, target, now.node, patience

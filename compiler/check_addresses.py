@@ -157,10 +157,10 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
 def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
     place = related(f"{known[0]}, declared here", known[1])
     message = f"{address} cannot be both {known[0]} and {role}"
-    hint = "a service address leads to services alone"
+    hint = "a service address leads only to services"
     if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):
         statement = role.split()[1]
-        hint = f"to take the declared ports alone, and leave the machine its others: {statement} {address} shared"
+        hint = f"to take only the declared ports, and leave the others to the machine: {statement} {address} shared"
     return Diagnostic(Code.ADDRESS_ROLE, message, span, hint, place)
 
 
@@ -195,7 +195,8 @@ def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
         for address in service.shared:
             message = f"service {service.name} announces {address}, which is shared: somebody else holds it"
             place = related("shared here", _address_span(service, address))
-            yield Diagnostic(Code.ANNOUNCE, message, span, "who holds an address announces it", place)
+            hint = "only the machine that holds an address can announce it"
+            yield Diagnostic(Code.ANNOUNCE, message, span, hint, place)
         if not service.addresses:
             message = f"service {service.name} announces addresses, and has none"
             yield Diagnostic(Code.ANNOUNCE, message, span, "give it a vip or an external-ip")

@@ -27,7 +27,9 @@ def check_node_port_addresses(program: ir.Program) -> Iterator[Diagnostic]:
         for port in service.ports:
             if port.nodeport is not None and not node_port_versions(program, service):
                 families = " and ".join(f"IPv{version}" for version in sorted(service.families))
-                message = f"no address serves node port {port.nodeport}: service {service.name} is {families} alone"
+                message = (
+                    f"no address serves node port {port.nodeport}: service {service.name} has only {families} addresses"
+                )
                 hint = f"nodeport-addresses has no {families} network"
                 span = port.spans.get("nodeport", port.span) or service.span
                 yield Diagnostic(Code.NODEPORT_NOWHERE, message, span, hint, severity=Severity.WARNING)

@@ -16,8 +16,8 @@ def check_service_networks(program: ir.Program) -> Iterator[Diagnostic]:
         return
     for network in program.cluster.services:
         if network.prefixlen == 0:
-            message = f"services {network} is every address that there is, and not services' alone"
-            hint = "name the networks that hold service addresses alone"
+            message = f"services {network} covers all addresses, not only those of services"
+            hint = "name networks that hold only service addresses"
             yield Diagnostic(Code.NETWORK, message, _span(program.cluster, "services", network), hint)
     yield from _pods_inside(program.cluster)
     yield from _hosts_inside(program)
@@ -41,7 +41,7 @@ def _pods_inside(cluster: ir.Cluster) -> Iterator[Diagnostic]:
                     Code.ADDRESS_ROLE,
                     f"services {network} and pods {pods} have addresses in common: nobody could reach these pods",
                     _span(cluster, "services", network),
-                    "name the networks that hold service addresses alone",
+                    "name networks that hold only service addresses",
                     related("the pods are declared here", span),
                 )
 
@@ -61,7 +61,7 @@ def _hosts_inside(program: ir.Program) -> Iterator[Diagnostic]:
         if network is not None:
             where = _span(program.cluster, "services", network)
             message = f"{address} is {role}, and in services {network}: nobody could reach it"
-            hint = "what no service has in `services` is rejected"
+            hint = "packets to an address in `services` that no service has are rejected"
             yield Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related("declared here", where))
 
 

@@ -109,7 +109,7 @@ def _demand_regular(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
     if not stat.S_ISREG(found.st_mode) or found.st_dev == _device_of("/proc"):
-        raise Unreadable("it is no regular file")
+        raise Unreadable("it is not a regular file")
 
 
 def _device_of(path: str) -> int | None:

@@ -342,8 +342,8 @@ class _Reader(Values):
     def _says_what_for(self, document: ServiceDocument, path: Path) -> None:
         """Check that settings which refine another setting have that one beside them."""
         if document.get("affinity-per-service", False) and "affinity" not in document:
-            message = "affinity-per-service says for what an affinity is, and there is none"
-            self.error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
+            message = "affinity-per-service has no effect without affinity"
+            self.error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "give it an affinity")
         if document.get("masquerade-from") and document.get("masquerade", "auto") != "auto":
             message = "masquerade-from says whose source is rewritten, and so does masquerade"
             self.error(Code.IR_INVALID, message, self.span(*path, "masquerade-from"), "say one of them")

@@ -32,8 +32,12 @@ def context(tls: Tls) -> ssl.SSLContext:
         try:
             made.load_cert_chain(tls.certificate, tls.key, password="")  # else OpenSSL would ask a person for it
         except ssl.SSLError:
-            key = "it has no key" if tls.key is None else f"{tls.key} has not its key"
-            words = f"it has no certificate in PEM, or {key}, without a password"
+            key = (
+                "it has no key without a password"
+                if tls.key is None
+                else f"{tls.key} is not its key, or has a password"
+            )
+            words = f"it has no certificate in PEM, or {key}"
             raise OSError(EINVAL, words, str(tls.certificate)) from None
     return made
 

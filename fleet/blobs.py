@@ -61,7 +61,7 @@ def unpack(hash: str, pieces: Sequence[bytes], limit: int = LIMIT) -> str:
             if more or not unpacker.eof:
                 raise BadProgram(f"the program is cut off, or has more than {limit:,} bytes")
         if unpacker.unused_data:
-            raise BadProgram("the program is followed by something else")
+            raise BadProgram("there is more behind the end of the program")
         return data.decode()
     except zlib.error as error:
         raise BadProgram(f"the program is no gzip: {error}") from None

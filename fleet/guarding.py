@@ -65,11 +65,12 @@ class Guarding:
         async for line in process.stdout:
             said: dict[str, str] = json.loads(line)
             if "silenced" in said:
-                self._log.warning("another machine has it", address=said["silenced"], hardware=said["for"])
+                self._log.warning("another machine holds this address", address=said["silenced"], hardware=said["for"])
                 self._lost(said["silenced"])
             else:
                 self._claims[said["defended"]] = said["against"], asyncio.get_running_loop().time()
-                self._log.warning("another machine claims it", address=said["defended"], hardware=said["against"])
+                words = "another machine claims this address"
+                self._log.warning(words, address=said["defended"], hardware=said["against"])
 
     def tell(self, orders: Orders) -> None:
         """Order what to guard from now on."""

@@ -95,7 +95,7 @@ class Holders:
                         first = False
                         self._news()
             except (EtcdError, OSError) as error:
-                self._log.warning("who holds addresses is not known", reason=str(error))
+                self._log.warning("the holders of addresses cannot be followed in etcd", reason=str(error))
             await asyncio.sleep(_AGAIN)
 
     def hear_lives(self, news: Listing | Changes) -> None:
@@ -109,7 +109,7 @@ class Holders:
                     self._lives[node] = Life(read_able(key, entry.value), entry.lease)
                 except BadDocument as error:
                     self._lives.pop(node, None)
-                    self._log.error("what a machine is able to answer for cannot be read", reason=str(error))
+                    self._log.error("the addresses that a machine can hold cannot be read", reason=str(error))
             elif node is not None:
                 self._lives.pop(node, None)
 

@@ -131,7 +131,7 @@ class Holding:
                 try:
                     await asyncio.to_thread(_announce, still)
                 except StepError as error:
-                    self._log.warning("the network cannot be told of addresses", reason=str(error))
+                    self._log.warning("addresses cannot be announced", reason=str(error))
 
     # ---- its life beside the agent
 
@@ -262,7 +262,7 @@ class Holding:
             await self.between(partial(self._take, new))
             self._announce_again_later(new & self._in_kernel)
         except StepError as error:
-            self._log.warning("addresses cannot be answered for at once", reason=str(error))
+            self._log.warning("the kernel cannot answer for new addresses yet", reason=str(error))
         self.changed()
 
     async def _keep_silent(self) -> None:
@@ -274,7 +274,7 @@ class Holding:
                 try:
                     await self.between(self._silence)
                 except StepError as error:
-                    self._log.warning("addresses cannot be ceased to be answered for at once", reason=str(error))
+                    self._log.warning("the kernel still answers for addresses that were given up", reason=str(error))
                 self._news.set()
             await self._ceased.wait()
 

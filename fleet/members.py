@@ -67,7 +67,7 @@ class Members:
             files.make_directory(self._file.parent)
             files.write(self._file, json.dumps(texts, sort_keys=True) + "\n")
         except OSError as error:
-            self._log.error("who registered itself cannot be kept", reason=str(error))
+            self._log.error("the registered endpoints cannot be saved", reason=str(error))
 
     def joined(self, program: ir.Program, target: str, node: str) -> ir.Program:
         """Return the program with the members of its pools as further endpoints; the same object as before where
@@ -119,7 +119,7 @@ class Members:
             pool, _, endpoint = key.removeprefix(self._beginning).partition("/")
             try:
                 if not key.startswith(self._beginning) or fault(pool) is not None or "/" in endpoint:
-                    raise BadDocument("it has no key that a member has")
+                    raise BadDocument("its key is not that of a member")
                 pools.setdefault(pool, {})[key] = Member.read(key, text)
             except BadDocument as error:
                 refused[key] = str(error)

@@ -103,7 +103,7 @@ class FleetNode(ProgramSource):
         try:
             kept = kept_program(self._root, self._record)
         except (SvccError, OSError) as error:
-            self._log.error("what was kept is not followed; the kernel stays as it is", reason=str(error))
+            self._log.error("the saved program cannot be followed; the kernel stays as it is", reason=str(error))
             return None
         if kept is None:
             return None
@@ -169,7 +169,7 @@ class FleetNode(ProgramSource):
             self._record.write(self._root)
             forget_programs(self._root, task.want.release)
         except OSError as error:
-            self._log.error("which release is served cannot be kept", reason=str(error))
+            self._log.error("the record of the served release cannot be saved", reason=str(error))
         self._say(task.want, NodeState.APPLIED)
 
     def failed(self, program: ir.Program, why: str) -> None:
@@ -314,7 +314,7 @@ class FleetNode(ProgramSource):
             entry = await etcd.get(key)
             want = None if entry is None else Want.read(entry.key, entry.value)
         except FleetError as error:
-            self._log.error("what etcd wants cannot be read", reason=str(error))
+            self._log.error("the wanted release cannot be read from etcd", reason=str(error))
             return
         if want is None or (self._status is not None and self._status.want == want):
             return

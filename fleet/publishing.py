@@ -55,7 +55,9 @@ async def publish(
     for _ in range(_TRIES):
         if await _move(etcd, keys, head, release, await _upload(etcd, keys, draft)):
             return release, True
-    raise FleetError(f"the program of release {release.number} is taken away again and again: publish once more")
+    raise FleetError(
+        f"the program of release {release.number} was deleted again and again meanwhile: publish once more"
+    )
 
 
 def _newest_of_nodes(seen: Snapshot) -> int:
@@ -76,7 +78,7 @@ async def _upload(etcd: Client, keys: Keys, draft: ReleaseDraft) -> Compare:
         key = keys.blob(draft.blob.hash, number)
         done = await etcd.transact([absent(key)], [Put(key, piece)], [Get(key)])
         if not done.succeeded and [entry.value for entry in done.found[0]] != [piece]:
-            raise BadDocument(f"{key} holds something else than its name says: delete it, and publish again")
+            raise BadDocument(f"{key} does not match the hash in its name: delete it, and publish again")
         made = made or made_at(key, done.revision if done.succeeded else done.found[0][0].create_revision)
     assert made is not None, "a program has a piece"
     return made

@@ -58,7 +58,7 @@ class Record:
         )
         members.end()
         if (found.fleet, found.node) != (fleet, node):
-            raise OtherFleet(f"{root} is node {found.node}'s of fleet {found.fleet}: choose another --state-dir")
+            raise OtherFleet(f"{root} belongs to node {found.node} of fleet {found.fleet}: choose another --state-dir")
         return found
 
     def write(self, root: Path) -> None:

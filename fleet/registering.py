@@ -122,7 +122,7 @@ async def register(
                 told(f"{member.endpoint} is registered in pool {pool}")
                 ever = True
                 failed = await _fails(passes, held)
-            told(f"{member.endpoint} is registered no more: its {'check fails' if failed else 'lease ended'}")
+            told(f"{member.endpoint} is no longer registered: its {'check fails' if failed else 'lease ended'}")
         except NoLease:  # it happens on a busy machine, and is no fault of the member's
             told(f"{member.endpoint} is not registered: its lease had ended before")
         except Refused:

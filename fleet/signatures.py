@@ -34,7 +34,7 @@ def verify(release: Release, signers: Path) -> str:
     if not release.signature:
         raise BadSignature(f"release {release.number} is not signed")
     if not signers.is_file():
-        raise BadSignature(f"who may sign cannot be read: there is no file {signers}")
+        raise BadSignature(f"the file of allowed signers is missing: {signers}")
     with tempfile.TemporaryDirectory(prefix="svcc-") as folder:
         file = Path(folder) / "signature"
         file.write_text(release.signature, encoding="utf-8")
@@ -45,7 +45,7 @@ def verify(release: Release, signers: Path) -> str:
         words = ["verify", "-n", NAMESPACE, "-f", str(signers), "-I", who, "-s", str(file)]
         done = _run(words, release.canonical)
     if done.returncode != 0:
-        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_last_line(done)}")
+        raise BadSignature(f"the signature of release {release.number} does not match its content: {_last_line(done)}")
     return who
 
 

@@ -27,28 +27,28 @@ def parsed_of_ip(text: str) -> Json:
 def members(value: object) -> Mapping[str, Json]:
     """Return the members of an object. Errors: TypeError where the value is no object."""
     if not isinstance(value, dict):
-        raise TypeError("a JSON object comes here")
+        raise TypeError("expected a JSON object")
     return value
 
 
 def items(value: object) -> Sequence[Json]:
     """Return the items of a list. Errors: TypeError where the value is no list."""
     if not isinstance(value, (list, tuple)):
-        raise TypeError("a list comes here")
+        raise TypeError("expected a list")
     return value
 
 
 def string(value: object) -> str:
     """Return the value, a string. Errors: TypeError where it is none."""
     if not isinstance(value, str):
-        raise TypeError("a string comes here")
+        raise TypeError("expected a string")
     return value
 
 
 def integer(value: object) -> int:
     """Return the value, a whole number. Errors: TypeError where it is none."""
     if not isinstance(value, int):
-        raise TypeError("a whole number comes here")
+        raise TypeError("expected a whole number")
     return value
 
 

@@ -73,7 +73,7 @@ def version_in(value: Mapping[str, object], what: str) -> str:
     metadata = value.get("metadata")
     found = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     if not isinstance(found, str) or not found or len(found) > 256:
-        raise BadAnswer(f"{what} has no resourceVersion, from which it could be gone on")
+        raise BadAnswer(f"{what} has no resourceVersion, which svcc needs to follow it")
     return found
 
 

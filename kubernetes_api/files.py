@@ -48,7 +48,7 @@ def _demand_regular(file: Path, found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise BadConfig(f"{file}: Is a directory")
     if not stat.S_ISREG(found.st_mode) or found.st_dev == _device_of("/proc"):
-        raise BadConfig(f"{file}: it is no regular file")
+        raise BadConfig(f"{file}: it is not a regular file")
 
 
 def _device_of(path: str) -> int | None:

@@ -145,7 +145,7 @@ class Client:
             if response.status != 200:
                 raise await _refused(response, path, until)
             if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise BadAnswer(f"{path}: an answer is compressed, and was not to be")
+                raise BadAnswer(f"{path}: an answer is compressed, which svcc did not ask for")
             yield Body(response, path, until)
         finally:
             # After a bad answer the next request gets a new connection, so perhaps another server.

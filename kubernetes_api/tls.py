@@ -64,7 +64,7 @@ def _context(access: Access) -> ssl.SSLContext:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted, and nobody is there to say its password")
+    raise ValueError("the key is encrypted: svcc needs one without a password")
 
 
 def _name(pem: Pem | None, otherwise: str) -> str:

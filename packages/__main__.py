@@ -19,7 +19,12 @@ _RELEASES = {release.name: release for release in deb.RELEASES}
 
 @click.command()
 @click.argument("releases", nargs=-1, type=click.Choice([*_RELEASES]))
-@click.option("--into", type=click.Path(path_type=Path), default=ROOT / "dist", help="A folder, whose content goes.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    default=ROOT / "dist",
+    help="The folder for the packages; what it holds is deleted first.",
+)
 def main(releases: tuple[str, ...], into: Path) -> None:
     """Build all packages in dist/: the source distribution, the wheel, a single file that Python runs, and a Debian
     package for each release, or for those that are named."""

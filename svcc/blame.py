@@ -20,7 +20,7 @@ def refusal(error: StepError, summary: Summary, program: ir.Program | None, file
     what = f" {_named(error.culprit)}" if error.culprit else ""
     of = f" of service {frontend.service}" if frontend else ""
     if error.reading:
-        message = f"what there is of part {error.part} cannot be read"
+        message = f"the present state of part {error.part} cannot be read"
     elif error.end is ToolEnd.REFUSED:
         message = f"the kernel or its tools refuse part {error.part}{of}:{what or ' it'} cannot be loaded"
     else:

@@ -54,7 +54,7 @@ class Seconds(ParameterType[float]):
         except ValueError:
             seconds = -1.0
         if not 0 <= seconds <= 86_400:
-            self.fail(f"`{value}` is no time up to a day: 90s, 5m, 1h", param, ctx)
+            self.fail(f"`{value}` is not a time of at most a day, such as 90s, 5m or 1h", param, ctx)
         return seconds
 
 
@@ -86,7 +86,7 @@ class FleetAccess:
         for file in shown:
             _demand(file)  # the message for a file that cannot be read names it
         if self.key is not None and self.certificate is None:
-            raise click.UsageError("--etcd-key: say --etcd-cert, too, whose key it is")
+            raise click.UsageError("--etcd-key needs --etcd-cert, the certificate of that key")
         try:
             credentials = None if self.user is None or said is None else Credentials(self.user, said)
             tls = Tls(self.ca, self.certificate, self.key) if shown else None
@@ -141,7 +141,13 @@ def _options(*, required: bool) -> Iterator[Callable[[_Command], _Command]]:
     people would else type them in every command."""
     fleet, etcd = ("SVCC_FLEET", "SVCC_ETCD") if required else (None, None)
     yield click.option(
-        "--fleet", "keys", type=_FleetName(), required=required, envvar=fleet, metavar="NAME", help="Which fleet."
+        "--fleet",
+        "keys",
+        type=_FleetName(),
+        required=required,
+        envvar=fleet,
+        metavar="NAME",
+        help="The name of the fleet.",
     )
     yield click.option(
         "--etcd",

@@ -110,7 +110,7 @@ _interval_option = click.option(
     metavar="SECONDS",
     default=2.0,
     show_default=True,
-    help="Of --watch: how long it waits between two looks.",
+    help="With --watch: how many seconds it waits before it looks again.",
 )
 format_option = click.option(
     "--format",

@@ -21,7 +21,7 @@ def rewrite(name: str, data: bytes) -> None:
     path = resolved(name)
     before = path.stat()
     if not stat.S_ISREG(before.st_mode):
-        raise OSError(EINVAL, "it is no regular file", name)
+        raise OSError(EINVAL, "it is not a regular file", name)
     draft = path.with_name(f".svcc.{token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -49,11 +49,11 @@ prefix_option = click.option(
     shell_complete=completion.prefixes,
     help="The prefix to work on, where several are applied here.",
 )
-all_option = click.option("--all", "every", is_flag=True, help="For every prefix that is applied here.")
+all_option = click.option("--all", "every", is_flag=True, help="Do so for every prefix that is applied here.")
 
 
 def drain_option(what: str) -> Callable[[_Command], _Command]:
-    """Return the option for how long connections to removed endpoints may go on. ``what``: the verb in its help."""
+    """Return the option for how long connections to removed endpoints may go on. ``what``: these, in its help."""
     from svcc.apply.drain import PATIENCE  # commands that only read need not import its module
 
     return click.option(
@@ -63,7 +63,7 @@ def drain_option(what: str) -> Callable[[_Command], _Command]:
         metavar="SECONDS",
         default=int(PATIENCE),
         show_default=True,
-        help=f"On ipvs: how long connections to what {what} may go on.",
+        help=f"On ipvs: how long connections to {what} may go on.",
     )
 
 

@@ -148,7 +148,7 @@ def _sections(source: Source, start: int) -> Iterator[tuple[str, Line, Text]]:
         line = Line(source, start, text[start : len(text) if line_end < 0 else line_end])
         heading = _ANY_PART.match(text, start)
         if heading is None:
-            raise line.refused("`#: part NAME` comes here", code=Code.BUNDLE)
+            raise line.refused("expected `#: part NAME`", code=Code.BUNDLE)
         end = text.find(f"\n{_MARK}", heading.end() - 1) + 1 or len(text)
         if end == len(text) and not text.endswith("\n"):
             last = text.rfind("\n") + 1

@@ -172,7 +172,7 @@ class XtablesDriver(Driver[State]):
                 for state in (live, wanted)
             )
             if leads_to(held.rule) in present.keys() - kept.keys():
-                yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that is to go"
+                yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that goes away"
 
     def routes(self, state: State) -> Iterator[Route]:
         return routes.routes(_nat(state.tables), meaning(state.prefix))

@@ -149,7 +149,7 @@ class _Reader:
         made = replace(made, one_memory=marked and affinity is not None)
         found = [*services_of(made, self._names, self._notes)]
         if made.one_memory and len(found) > 1:
-            self._notes.append(Note(line.spans["persistent"], "affinity is of each service for itself"))
+            self._notes.append(Note(line.spans["persistent"], "svcc remembers clients for each service separately"))
         return found
 
     def _fronts(self, virtual: _Virtual) -> tuple[Front, ...]:

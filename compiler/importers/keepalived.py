@@ -115,7 +115,7 @@ class _Reader:
         made = replace(made, one_memory=marked and affinity is not None)
         found = [*services_of(made, self._names, self._notes)]
         if made.one_memory and len(found) > 1:
-            self._note(virtual.head, "affinity is of each service for itself")
+            self._note(virtual.head, "svcc remembers clients for each service separately")
         return found
 
     def _is_a_mark(self, virtual: Statement) -> bool:
@@ -209,7 +209,7 @@ class _Reader:
             assert word is not None
             raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 0 to {_LONGEST} seconds")
         if seconds and several:
-            self._note(statement.span, "affinity is of each port and address for itself")
+            self._note(statement.span, "svcc remembers clients for each port and address separately")
         return affinity_of(seconds, statement.span, self._notes)
 
     def _networks(self, settings: _Settings, affinity: int | None) -> tuple[int, int]:

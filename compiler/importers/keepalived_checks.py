@@ -44,9 +44,9 @@ def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerC
     found: RealServerCheck | None = None
     for statement in real.all(*KINDS):
         if found is not None:
-            note(statement.span, "svcc asks an endpoint one thing")
+            note(statement.span, "svcc has one check for an endpoint")
         elif statement.keyword == "UDP_CHECK" and not statement.all("require_reply"):
-            note(statement.span, "svcc's check udp passes with an answer alone, and this one without")
+            note(statement.span, "svcc's check udp passes only with an answer, and this one also without")
         else:
             check = _Reader(statement, (statement, real, virtual), note).check()
             found = None if check is None else RealServerCheck(check, statement.span)
@@ -61,7 +61,7 @@ def common_check(asked: Sequence[RealServerCheck | None], note: Notes) -> RealSe
     checks = [one for one in asked if one is not None]
     for one in checks[1:]:
         if one.check != checks[0].check:
-            note(one.span, "all of a service is asked alike, as its first real server is")
+            note(one.span, "svcc has one check for a service: that of its first real server")
     return checks[0] if checks else None
 
 

@@ -8,9 +8,9 @@ from svcc.compiler.importers.virtual import LOWER_LIMIT
 
 _SCRIPT = "svcc runs no scripts"
 _MAIL = "svcc sends no mail"
-_START = "svcc takes an endpoint in with its first passing check"
+_START = "svcc uses an endpoint from its first passing check on"
 _QUORUM = "svcc has no quorum: a service serves as long as any endpoint can"
-_ADDRESS = "the address stays with keepalived, which goes on to need this; in svcc it is `shared`"
+_ADDRESS = "keepalived still needs this, as it keeps the address; in svcc the address is `shared`"
 _FLAG = "svcc sets the schedulers' flags itself"
 _CHECK = "svcc has no check of this kind"
 _AGAIN = "svcc asks again after the time between two checks"

@@ -59,7 +59,7 @@ def marks(source: Source, notes: list[Note]) -> Iterator[Mark]:
         elif table == "mangle" and text.startswith("-A PREROUTING ") and " -j MARK " in text:
             found = _marks(text.removeprefix("-A PREROUTING "))
             if not found:
-                notes.append(Note(span, "import takes rules that mark by -d, -p and --dport alone"))
+                notes.append(Note(span, "import takes only rules that mark by -d, -p and --dport"))
             yield from found
 
 

@@ -21,7 +21,7 @@ _MASQUERADES = {"snat": ir.Masquerade.ALWAYS, "dnat": ir.Masquerade.NEVER}
 _MODES = {
     "dsr": "svcc routes nothing directly with nftables",
     "stlsdnat": "svcc translates no packets without connection tracking",
-    "local": "svcc leads nobody to programs of the machine itself",
+    "local": "svcc forwards no connections to programs of the machine itself",
 }
 _SECTIONS = ("farms", "addresses", "policies")
 
@@ -180,7 +180,7 @@ class _Reader:
                 return ir.Scheduler.RANDOM
             case "hash":
                 if _text(members, "sched-param", "none") not in ("none", "srcip"):
-                    self._note(members["sched-param"].whole, "svcc hashes the client's address alone")
+                    self._note(members["sched-param"].whole, "svcc hashes only the client's address")
                 return ir.Scheduler.SH
             case "symhash":
                 self._note(members["scheduler"].whole, "svcc has no symhash: the program says random")
@@ -191,13 +191,13 @@ class _Reader:
         kind = _text(members, "persistence", "none")
         if kind != "srcip":
             if kind != "none":
-                self._note(members["persistence"].whole, "affinity is of client addresses alone")
+                self._note(members["persistence"].whole, "svcc remembers clients by their address only")
             return None
         seconds = number(_text(members, "persist-ttl", _PERSISTENCE), 1, _LONGEST)
         if seconds is None:
             raise broken("this is no time of persistence", members["persist-ttl"].span, f"1 to {_LONGEST} seconds")
         if several:
-            self._note(members["persistence"].whole, "affinity is of each port and address for itself")
+            self._note(members["persistence"].whole, "svcc remembers clients for each port and address separately")
         return affinity_of(seconds, members["persistence"].whole, self._notes)
 
     def _allowed(self, members: Members) -> list[ir.Network]:
@@ -211,7 +211,7 @@ class _Reader:
             if _text(own, "type", "blacklist") != "whitelist":
                 self._note(item.span, "svcc has no lists of clients that are kept out")
                 continue
-            self._note(item.span, "allow-from keeps all others out, as no whitelist of nftlb does alone")
+            self._note(item.span, "allow-from keeps all other clients out, which a whitelist of nftlb alone does not")
             self._leave_out(own, IN_POLICY)
             for element in _items(own, "elements"):
                 self._leave_out(element.members(), IN_ELEMENT)
@@ -234,7 +234,7 @@ class _Reader:
             self._note(members["state"].whole, "the backend was not carried over")
             return None
         if state == "down":
-            self._note(members["state"].whole, "the program has it draining")
+            self._note(members["state"].whole, "in the program, the endpoint is draining")
         self._leave_out(members, IN_BACKEND)
         port = _number(members, "port", "0", 0, 65_535) or 0
         weight = _number(members, "weight", "1", 0, _WEIGHTS)

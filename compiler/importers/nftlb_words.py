@@ -8,7 +8,7 @@ _LIMIT = "svcc has no limits of connections"
 _LOG = "svcc logs no packets"
 _MARK = "svcc sets no marks of others"
 _LINK = "svcc sends by routes, not by links"
-_SOURCE = "svcc says by service what a source becomes, not by endpoint"
+_SOURCE = "svcc sets the source address by service, not by endpoint"
 
 #: Why a member is not carried over. None: it is carried over, or services do not need it.
 Reasons = Mapping[str, str | None]
@@ -35,7 +35,7 @@ IN_FARM: Reasons = {
     "flow-offload": "svcc offloads no flows",
     "queue": "svcc queues no packets to programs",
     **dict.fromkeys(("iface", "oface", "ether-addr"), _LINK),
-    "sessions": "svcc keeps no clients to endpoints by name",
+    "sessions": "svcc assigns no clients to endpoints by name",
 }
 IN_ADDRESS: Reasons = {
     **dict.fromkeys(("name", "family", "ip-addr", "ports", "protocol", "verdict", "log-rtlimit"), None),
@@ -53,12 +53,12 @@ IN_BACKEND: Reasons = {
 }
 IN_POLICY: Reasons = {
     **dict.fromkeys(("name", "type", "family", "elements", "priority", "used"), None),
-    "timeout": "svcc's lists of clients do not end",
+    "timeout": "svcc's lists of clients do not expire",
     "log-prefix": _LOG,
 }
 IN_ELEMENT: Reasons = {
     **dict.fromkeys(("data", "counter-packets", "counter-bytes"), None),
-    "time": "svcc's lists of clients do not end",
+    "time": "svcc's lists of clients do not expire",
 }
 
 

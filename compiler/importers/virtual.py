@@ -138,7 +138,7 @@ def _servers_of_one_service(virtual: Virtual, notes: list[Note]) -> list[Server]
             notes.append(Note(server.span, "svcc leads an address to endpoints of the address's own family"))
         elif found and server.forward is not found[0].forward:
             first = found[0].forward
-            why = f"all of a service is forwarded in one way, and this one's first is {first}"
+            why = f"svcc has one way of forwarding for a service: that of its first endpoint, {first}"
             notes.append(Note(server.span, why))
         else:
             found.append(server)
@@ -188,7 +188,7 @@ def _one_packet(
     if forward is ir.Forward.MASQUERADE:
         why = "without a connection IPVS translates no answers: one-packet is for direct routing and tunnels"
     elif any(protocol is not ir.Protocol.UDP for protocol, _ in ports):
-        why = "one-packet is for udp alone"
+        why = "one-packet is only for udp"
     if why:
         notes.append(Note(virtual.spans["one-packet"], why))
     return not why

@@ -103,7 +103,7 @@ def parse_sets(text: str) -> dict[str, Set]:
             try:
                 found[name] = made(name, created, elements)
             except ValueError:
-                raise ValueError(f"line {number}: not what makes a set: {line}") from None
+                raise ValueError(f"line {number}: this makes no set: {line}") from None
             moving = "timeout " in found[name].others or "counters" in found[name].others
         elif line:
             raise ValueError(f"line {number}: neither `create` nor `add` to the set created last: {line}")

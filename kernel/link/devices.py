@@ -82,7 +82,7 @@ def parse_devices(text: str) -> dict[str, Device]:
             case ["address", "replace", address, "dev", name, *options] if name in found:
                 found[name][address] = " ".join(options)
             case _:
-                raise ValueError(f"line {number}: not what makes a dummy device with addresses: {line}")
+                raise ValueError(f"line {number}: this makes no dummy device with addresses: {line}")
     return {name: Device(name, name in up, addresses, aliases.get(name, "")) for name, addresses in found.items()}
 
 

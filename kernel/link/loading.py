@@ -62,7 +62,7 @@ def _announce(addresses: Sequence[str]) -> None:
 
 def _answering(phase: Phase, some: Mapping[str, frozenset[str] | None]) -> Step:
     ends = phase is not Phase.ANNOUNCED
-    title = f"{counted(len(some), 'address')} answered for {'no more' if ends else 'on links'}"
+    title = f"links {'stop' if ends else 'start'} answering for {counted(len(some), 'address')}"
     return Step(phase, PART, title, False, len(some), lambda: _answer(some))
 
 

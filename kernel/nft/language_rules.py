@@ -52,7 +52,7 @@ class _Tokens:
         for word in words:
             found = self._left.pop() if self._left else "the end of the line"
             if found != word:
-                raise NotRead(f"`{word}` comes here, not `{found[:40]}`")
+                raise NotRead(f"expected `{word}`, not `{found[:40]}`")
 
     def took(self, word: str) -> bool:
         """Take a word if it comes next, and return whether it did."""
@@ -227,11 +227,11 @@ def _operand(tokens: _Tokens) -> ex.Expression:
 def _name(tokens: _Tokens) -> ex.Named:
     word = tokens.take()
     if not word.startswith("@"):
-        raise NotRead(f"the name of a set comes here, not `{word[:40]}`")
+        raise NotRead(f"expected the name of a set, not `{word[:40]}`")
     return ex.Named(word[1:])
 
 
 def _number(word: str) -> int:
     if not _NUMBER.fullmatch(word):
-        raise NotRead(f"a number comes here, not `{word[:40]}`")
+        raise NotRead(f"expected a number, not `{word[:40]}`")
     return int(word, 16 if word.startswith("0x") else 10)

@@ -44,7 +44,7 @@ def statement(value: Json) -> st.Statement:
 
 def _checked(readers: Mapping[str, Callable[[Json], _Made]], value: Json) -> _Made:
     if not isinstance(value, dict) or len(value) != 1:
-        raise NotRead("one key comes here, with its value")
+        raise NotRead("expected an object with one key")
     ((kind, fields),) = value.items()
     reader = readers.get(kind)
     if reader is None:
@@ -73,7 +73,7 @@ def _inner(fields: Json, name: str) -> ex.Expression:
 def _named(fields: Json, name: str) -> ex.Named:
     found = _inner(fields, name)
     if not isinstance(found, ex.Named):
-        raise NotRead("the name of a set comes here")
+        raise NotRead("expected the name of a set")
     return found
 
 

@@ -127,7 +127,7 @@ def command() -> None:
     show_default=True,
     help="Seconds until what others changed is put right.",
 )
-@drain_option("left FILE")
+@drain_option("endpoints that left FILE")
 @click.option("--listen", type=_Listen(), metavar="ADDRESS:PORT", help="Serve /metrics and /healthz there.")
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
@@ -136,13 +136,13 @@ def command() -> None:
     metavar="SECONDS",
     default=15.0,
     show_default=True,
-    help="With --fleet: when the machine goes back if etcd cannot be asked after an apply.",
+    help="With --fleet: how long etcd may be silent after an apply; then the machine goes back.",
 )
 @click.option(
     "--signers",
     type=FilePath(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="With --fleet: who may sign releases (allowed_signers of ssh-keygen); others are refused.",
+    help="With --fleet: refuse releases that no key in FILE has signed (allowed_signers of ssh-keygen).",
 )
 @click.option(
     "--lease",
@@ -150,7 +150,7 @@ def command() -> None:
     metavar="SECONDS",
     default=3,
     show_default=True,
-    help="With --fleet: when others take announced addresses, if this machine dies.",
+    help="With --fleet: if this machine dies, others take its announced addresses after this time.",
 )
 @optional_fleet_options
 @state_option

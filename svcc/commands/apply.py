@@ -65,7 +65,7 @@ _Said: TypeAlias = tuple[str, dict[str, Any]]
     metavar="SECONDS",
     help="Go back after SECONDS unless `svcc confirm` is called.",
 )
-@drain_option("goes")
+@drain_option("removed endpoints")
 @click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
 @consent_options
 @json_option
@@ -126,8 +126,8 @@ def command(
 def _need_confirmed(installation: Installation) -> None:
     """End the command where the last apply still waits to be confirmed."""
     if (pending := Pending.read(installation)) is not None:
-        waits = f"{pending.seconds_left:.0f} s for `svcc confirm` or `svcc rollback`"
-        fail(f"the last apply waits {waits}", Exit.MACHINE)
+        left = f"{pending.seconds_left:.0f} s"
+        fail(f"the last apply is not confirmed: run `svcc confirm` or `svcc rollback` within {left}", Exit.MACHINE)
 
 
 def _in_place(
@@ -184,7 +184,7 @@ def _apply(
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
     said = f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}."
     if seconds is not None:
-        said += f"\nIt goes again in {count(seconds, 'second')}, unless you keep it: svcc confirm"
+        said += f"\nIt will be undone in {count(seconds, 'second')}, unless you confirm it: svcc confirm"
     return said, outcome(
         installation,
         current.number if current else None,

@@ -33,7 +33,7 @@ from svcc.targets.interface import Bundle, Target
 @file_argument
 @target_option
 @node_option
-@click.option("-p", "--part", metavar="PART", shell_complete=completion.parts, help="Print this part alone.")
+@click.option("-p", "--part", metavar="PART", shell_complete=completion.parts, help="Print only this part.")
 @click.option(
     "-o", "--output", metavar="DIR", type=FilePath(file_okay=False, path_type=Path), help="Write a file per part."
 )

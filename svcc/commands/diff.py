@@ -41,7 +41,9 @@ _OTHER_RULES = "No service changes, as far as rules tell; the rules themselves d
 )
 @click.argument("old", type=FilePath(allow_dash=True))
 @click.argument("new", type=FilePath(allow_dash=True))
-@click.option("-t", "--target", type=TargetName(), help="Whose rules --objects compares, and what is in a folder.")
+@click.option(
+    "-t", "--target", type=TargetName(), help="The target whose rules --objects compares, or that a folder is of."
+)
 @node_option
 @prefix_option
 @click.option(
@@ -133,7 +135,7 @@ def _objects(old: NamedSide, new: NamedSide, target: Target | None) -> list[Chan
     known = find(new.target or old.target or "")
     chosen = known or target
     if chosen is None or not chosen.loads:
-        raise click.UsageError("say --target: programs alone do not tell whose objects --objects is to compare")
+        raise click.UsageError("--objects needs --target: it compares the objects of one target")
     before, after = old.rules(chosen), new.rules(chosen)
     scope = replace(new.scope, device=new.scope.device or old.scope.device).including(before, after)
     machine = Machine(scope)

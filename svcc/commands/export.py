@@ -48,17 +48,19 @@ def command() -> None:
     "--kubeconfig",
     metavar="FILE",
     type=FilePath(dir_okay=False, path_type=Path),
-    help="How to reach the cluster; else $KUBECONFIG, else ~/.kube/config.",
+    help="The kubeconfig of the cluster; $KUBECONFIG or ~/.kube/config unless given.",
 )
-@click.option("--context", metavar="NAME", help="Of the kubeconfig, where that is not the current one.")
-@click.option("--in-cluster", is_flag=True, help="The cluster in which this runs as a pod.")
+@click.option("--context", metavar="NAME", help="The context of the kubeconfig; its current one unless given.")
+@click.option("--in-cluster", is_flag=True, help="Read the cluster in which this runs as a pod.")
 @click.option(
     "--service-proxy-name",
     "proxy",
     metavar="NAME",
-    help="Take the Services with this label alone, which other proxies leave; else those without the label.",
+    help="Take only the Services whose label service-proxy-name is NAME; without this option, those without the label.",
 )
-@click.option("-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the program.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="Write the program to FILE."
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def kubernetes(
     kubeconfig: Path | None,

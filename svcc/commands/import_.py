@@ -81,8 +81,12 @@ _EXAMPLES = examples(
 @click.command("import", epilog=_EXAMPLES)
 @click.argument("kind", type=_Kind())
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FilePath(allow_dash=True))
-@click.option("-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the program.")
-@click.option("--report", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the report.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="Write the program to FILE."
+)
+@click.option(
+    "--report", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="Write the report to FILE."
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @format_option
 def command(

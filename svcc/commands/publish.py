@@ -78,7 +78,7 @@ class _TargetOf(ParameterType[tuple[str, Target]]):
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="How many releases stay in etcd, beside those that nodes have.",
+    help="How many releases etcd keeps, besides those that nodes still have.",
 )
 @fleet_options
 @json_option

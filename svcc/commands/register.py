@@ -75,7 +75,9 @@ class _Endpoint(ParameterType["MemberEndpoint"]):
 @click.argument("pool", type=_Pool())
 @click.argument("endpoint", type=_Endpoint(), metavar="ADDRESS[:PORT]")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND")
-@click.option("--weight", type=click.IntRange(0, 65_535), default=1, show_default=True, help="Its share; 0 drains it.")
+@click.option(
+    "--weight", type=click.IntRange(0, 65_535), default=1, show_default=True, help="The endpoint's weight; 0 drains it."
+)
 @click.option(
     "--check",
     "check",

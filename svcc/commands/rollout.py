@@ -36,12 +36,33 @@ if TYPE_CHECKING:
 )
 @click.argument("release", type=click.IntRange(1), required=False)
 @click.option(
-    "--stage", "stages", multiple=True, metavar="STAGE", help=f"Who is next: {FORM}.  [default: {', '.join(USUAL)}]"
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="STAGE",
+    help=f"The nodes of the next stage: {FORM}.  [default: {', '.join(USUAL)}]",
 )
-@click.option("--soak", type=Seconds(), default="60s", show_default=True, help="How long nodes must be well.")
-@click.option("--patience", type=Seconds(), default="120s", show_default=True, help="When a silent node has failed.")
 @click.option(
-    "--max-failed", "most", type=click.IntRange(0), default=0, show_default=True, help="Failed nodes to go on with."
+    "--soak",
+    type=Seconds(),
+    default="60s",
+    show_default=True,
+    help="How long nodes must be well before the next stage.",
+)
+@click.option(
+    "--patience",
+    type=Seconds(),
+    default="120s",
+    show_default=True,
+    help="How long a node may be silent before it counts as failed.",
+)
+@click.option(
+    "--max-failed",
+    "most",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many nodes may fail before the rollout goes back.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the rollout that there is.")
 @click.option("--pause", is_flag=True, help="Stop it; nodes stay as they are.")
@@ -145,7 +166,8 @@ def _end(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> Non
 
 def _returned(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> None:
     if left := not_back(rollout, seen.nodes):
-        _fail(f"the fleet goes back from release {rollout.release}, and not back yet is {', '.join(left)}", Exit.BROKEN)
+        nodes = ", ".join(left)
+        _fail(f"the fleet goes back from release {rollout.release}; these nodes are not back yet: {nodes}", Exit.BROKEN)
     if not meant:
         _fail(f"release {rollout.release} was taken back everywhere: {rollout.words}", Exit.RESTORED)
     _say(f"Release {rollout.release} is taken back: {count(len(rollout.moved), 'node')}.\n", as_json=as_json)

@@ -143,7 +143,8 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
     pending = Pending.read(look.installation)
     if pending is not None:
-        yield f"Not confirmed: it goes again in {max(0, pending.seconds_left):.0f} s, unless you keep it: svcc confirm"
+        left = f"{max(0, pending.seconds_left):.0f} s"
+        yield f"Not confirmed: it will be undone in {left}, unless you confirm it: svcc confirm"
     if look.installation.journal.exists():
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
     if look.frontends:

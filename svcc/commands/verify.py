@@ -41,7 +41,14 @@ _BAR = 20
 @file_argument
 @loaded_target_option
 @node_option
-@click.option("-c", "--connections", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Per case.")
+@click.option(
+    "-c",
+    "--connections",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="How many connections to try in each case.",
+)
 @click.option("--agent", is_flag=True, help="Kill a pod's server, and the pod, with an agent at work in the node.")
 @click.option("--json", "to_json", is_flag=True, help="Print JSON.")
 @click.option("--junit", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="Write JUnit XML too.")

@@ -81,7 +81,7 @@ def _families(program: ir.Program, balancer: ir.Balancer) -> Iterator[Diagnostic
     for route in balancer.routes:
         service = program.service(route.service)
         if service is not None and node_port_versions(program, service) == (6,):
-            message = f"service {service.name} serves its node ports by IPv6 alone, and instances are reached by IPv4"
+            message = f"service {service.name} serves its node ports only by IPv6, and instances are reached by IPv4"
             yield Diagnostic(Code.TARGET_LIMIT, message, route.span or balancer.span)
 
 

@@ -102,7 +102,7 @@ def _statistic(words: Words, _: bool) -> Match:
         words.expect("--packet", "0")
         return Nth(every)
     if mode != "random":
-        raise NotRead(f"`random` or `nth` comes here, not {mode}")
+        raise NotRead(f"expected `random` or `nth`, not {mode}")
     words.expect("--probability")
     text = words.take()
     if not _PROBABILITY.fullmatch(text):
@@ -116,7 +116,7 @@ def _cluster(words: Words, _: bool) -> Match:
     words.expect("--cluster-hash-seed")
     words.number(16)
     if not 2 <= total <= BUCKETS:
-        raise NotRead(f"buckets are 2 to {BUCKETS}")
+        raise NotRead(f"the number of buckets has to be 2 to {BUCKETS}")
     return Bucket(total)
 
 

@@ -337,7 +337,7 @@ def _check_turns(rules: list[Placed]) -> None:
     turns = [(placed.line, n) for placed in rules if (n := _turn(placed.rule)) is not None]
     for number, (line, turn) in enumerate(reversed(turns), 2):
         if turn != number:
-            raise line.refused(f"turn {number} comes here, not turn {turn}")
+            raise line.refused(f"expected turn {number}, not turn {turn}")
 
 
 def _turn(rule: Rule) -> int | None:

@@ -110,7 +110,7 @@ def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
         if found := _ADD.fullmatch(line.text):
             if found[1] != current:
                 raise line.refused(
-                    f"elements stand behind the `create` of their set, and {found[1]} is not it", found[1]
+                    f"elements stand behind the `create` of their set, which is not {found[1]} here", found[1]
                 )
             _add(sets[current], line, found[2], found["options"] or "")
         elif found := _CREATE.fullmatch(line.text):
@@ -145,7 +145,7 @@ def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, 
         if len(prefix) > PREFIX:
             raise line.refused(f"a prefix has at most {PREFIX} characters here", name, Code.BUNDLE_NAME)
     if purpose.set_name(prefix, version) != name:
-        raise line.refused(f"a set of the prefix {prefix} comes here, not {quoted(name)}", name, Code.BUNDLE_NAME)
+        raise line.refused(f"expected a set of the prefix {prefix}, not {quoted(name)}", name, Code.BUNDLE_NAME)
     if (family is None) != (type == "bitmap:port"):
         raise line.refused(f"no {type} has these options", options)
     numbers = [int(port) if len(port) < 6 else 0 for port in ports if port]

@@ -65,7 +65,7 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
     servers: dict[str, Real] = {}
     for line in real:
         if not line.text.startswith(f"-a {key} "):
-            raise line.refused(f"here has to stand a real server of `{key}`, the virtual server above")
+            raise line.refused(f"expected a real server of `{key}`, the virtual server above")
         address, server = _real(line, version, by_mark=by_mark)
         if address in servers:
             raise line.refused(f"the real server {address} stands twice", address)
@@ -114,7 +114,7 @@ def _real(line: Line, version: int, *, by_mark: bool) -> tuple[str, Real]:
         raise line.refused("a weight is 0 to 65535", found["w"])
     most = found["x"]
     if most is not None and (weight == 0 or int(most) > ir.MAX_CONNECTIONS):
-        raise line.refused("only who gets new connections has a limit of them, of at most 2147483647", most)
+        raise line.refused("only a weight above 0 can have a limit of connections, of at most 2147483647", most)
     return at, Real(found["how"], weight, _OTHERS[found["how"]] + ("" if most is None else f"{MOST}{most}"))
 
 

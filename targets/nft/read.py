@@ -138,7 +138,7 @@ def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], l
                 at += 1
             elif number < 2:
                 here = found[min(at, len(found) - 1)]
-                raise here.refused(f"the tables are added, deleted and added first: {family.table} {name} comes here")
+                raise here.refused(f"expected that table {family.table} {name} is first added, deleted and added")
         tables.append(ReadTable(family))
     return name, tables, found[at:]
 

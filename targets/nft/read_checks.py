@@ -99,7 +99,9 @@ class TableCheck:
         for kind, name in self._read.objects:
             rank = self._rank(kind, name)
             if rank < before:
-                raise self._command(kind, name).refused(f"{name} stands behind what it comes before", f'"{name}"')
+                raise self._command(kind, name).refused(
+                    f"{name} stands behind something that has to follow it", f'"{name}"'
+                )
             before = rank
 
     def _command(self, kind: str, name: str) -> Command:
@@ -141,7 +143,7 @@ class TableCheck:
         turns = [turn for rule in rules if (turn := turn_of(rule)) is not None]
         last = [made.chain for made in rules[-1] if isinstance(made, Goto)] if turns else []
         if turns and not (last and are_turns(turns, last[0])):
-            raise self._read.chains[name][0].refused("these are the turns of no weights that endpoints could have")
+            raise self._read.chains[name][0].refused("no weights of endpoints give these turns")
 
     def _check_slots(self, kind: str, name: str) -> None:
         """Check that a client who is remembered for a slot goes to its endpoint, and that slots come in order."""

@@ -144,7 +144,7 @@ def _port(value: Json, *, interval: bool) -> str:
 def _address(value: Json, table: ReadTable, *, serves: bool = True) -> str:
     """``serves``: it is a service's or an endpoint's, and no network of clients or pods that has but one address."""
     if not isinstance(value, str):
-        raise NotRead("an address comes here")
+        raise NotRead("expected an address")
     address = ip_address(value)
     if address.version != table.family.version or text_of(address) != value:
         raise NotRead(f"{quoted(value)} is no IPv{table.family.version} address as the target writes it")

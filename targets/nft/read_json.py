@@ -36,7 +36,7 @@ def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
         assert comma is not None
         at = comma.end()
         if bool(comma[1]) == (document[at : at + 1] in ("]", "")):
-            raise text.refused("`,` or `]` comes here", at - 1, at, Code.BUNDLE)
+            raise text.refused("expected `,` or `]`", at - 1, at, Code.BUNDLE)
     last = _END.fullmatch(document, at)
     if last is None:
         raise text.refused("the document does not end here, or ends too early", max(0, at - 1), at, Code.BUNDLE)

@@ -119,7 +119,7 @@ class _Reader:
         while self._at < len(self._lines):
             line, found = self._take(_TABLE)
             if found[1] in tables or found[2] != names[0]:
-                raise line.refused(f"one table {names[0]} comes here for each family", code=Code.BUNDLE_NAME)
+                raise line.refused(f"expected one table {names[0]} for each family", code=Code.BUNDLE_NAME)
             tables[found[1]] = self._table(found[1], found[2])
         return names[0], NftState(tables)
 
@@ -137,7 +137,7 @@ class _Reader:
                 self.places[family, "chain", found[1]] = _extent(line)
                 chains[found[1]] = self._chain(family, found[1])
             else:
-                raise line.refused("a set, a map or a chain comes here")
+                raise line.refused("expected a set, a map or a chain")
         return Table(name, sets=sets, chains=chains)
 
     def _once(self, line: Line, name: str, known: Collection[str]) -> None:
@@ -158,7 +158,7 @@ class _Reader:
                 line, element = self._take(_ELEMENT)
                 self._once(line, element[1], elements)
                 if not _fits(element[1], declared.types) or (element[3] is None) != (found[2] is None):
-                    raise line.refused("an element of this type does not look so")
+                    raise line.refused("this is no element of the set's type")
                 elements[element[1]] = element[3] or "", element[2] or ""
             self.places[family, "element", name] = _extent(first)[0], _extent(self._lines[self._at - 1])[1]
             self._take(re.compile("}"))

@@ -115,7 +115,7 @@ def _to_sources(keys: list[Key], named: Named, table: TableCheck) -> str:
     for key in keys:
         if key.sources.name == named.name:
             return "vmap:nodeport-source" if key.nodeport else "vmap:source"
-    raise NotRead(f"what a connection was opened to asks no map {named.name}")
+    raise NotRead(f"the target looks up no original destination in {named.name}")
 
 
 def _look_up(key: Expression, named: Named, kind: str, table: TableCheck) -> None:
@@ -130,7 +130,7 @@ def _look_up(key: Expression, named: Named, kind: str, table: TableCheck) -> Non
             called_so = named.name.startswith(one.prefix) or named.name == one.services.name
             if called_so and asked.declaration.types == declared.types:
                 return
-    raise NotRead(f"this key asks no set such as {named.name}")
+    raise NotRead(f"the target does not look up this key in {named.name}")
 
 
 def _match(left: Expression, right: Expression, op: str, table: TableCheck) -> str:
@@ -156,7 +156,7 @@ def _match(left: Expression, right: Expression, op: str, table: TableCheck) -> s
         table.mark(right.value if isinstance(right.value, int) else 0)
         return "marked"
     if isinstance(left, Numgen) and not (isinstance(right, Word) and right.value in range(left.modulus)):
-        raise NotRead("a turn is one of those that are counted")
+        raise NotRead("a turn has to be less than the modulus of its numgen")
     return f"{_say(left, table)}{sign}{_say(right, table)}"
 
 

@@ -39,7 +39,7 @@ class Grammar:
                 known[text[:cut]] = matches
         rule = Rule(matches, self._verdict(words))
         if words.at < len(words.words):
-            raise NotRead(f"nothing comes behind the verdict, and here is {quoted(words.words[words.at])}")
+            raise NotRead(f"expected the end of the rule behind the verdict, not {quoted(words.words[words.at])}")
         if str(rule) != text:
             raise NotRead(f"the target prints this as {quoted(str(rule))}")
         return rule

@@ -35,7 +35,7 @@ class Words:
         """Take these words. Errors: NotRead, where another word comes."""
         for word in words:
             if (found := self.take()) != word:
-                raise NotRead(f"`{word}` comes here, not {quoted(found)}")
+                raise NotRead(f"expected `{word}`, not {quoted(found)}")
 
     def negation(self) -> bool:
         """Take `!` if it comes next, and return whether it did."""

@@ -157,8 +157,8 @@ def test_an_address_of_the_machine_s_own_is_refused_by_plan_and_apply(shell: She
     with shell.namespace.entered():
         subprocess.run(["ip", "address", "add", "198.19.10.2/32", "dev", "lo"], check=True)
     reason = (
-        "  198.19.10.2 is on device lo of this machine; to take the declared ports alone, "
-        "and leave the machine its others, write `198.19.10.2 shared`\n\n"
+        "  198.19.10.2 is on device lo of this machine; to take only the declared ports, "
+        "and leave the others to the machine, write `198.19.10.2 shared`\n\n"
     )
     planned = shell.svcc("plan", "a.dsl", "-t", target, status=3)
     assert planned.stderr == f"svcc: `svcc apply` would be refused:\n{reason}"

@@ -46,4 +46,4 @@ def test_what_another_version_wrote_is_none_of_these(part: str, capsys: pytest.C
     with pytest.raises(SystemExit) as ended, explained(Cause()):
         states.of(driver)
     assert ended.value.code == Exit.MACHINE
-    assert "`svcc apply` of its file writes it anew" in capsys.readouterr().err
+    assert "run `svcc apply` with its file, which writes it anew" in capsys.readouterr().err

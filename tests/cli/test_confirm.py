@@ -24,9 +24,9 @@ def put_back(shell: Shell, endpoints: set[str]) -> str:
 def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600").stdout
-    assert said.endswith("It goes again in 600 seconds, unless you keep it: svcc confirm\n")
+    assert said.endswith("It will be undone in 600 seconds, unless you confirm it: svcc confirm\n")
     assert shell.endpoints() == B
-    assert "waits" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
+    assert "the last apply is not confirmed" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
     time_runs_out(shell)
     assert "generation 2 was not confirmed" in put_back(shell, A)
 
@@ -81,7 +81,7 @@ def test_a_terminal_that_hangs_up_does_not_keep_the_new_rules(shell: Shell) -> N
             os.chdir(shell.folder)
             words = " ".join(shell.words("apply", "b.dsl", "-t", "nft", "--confirm", "600"))
             os.execvpe("sh", ["sh", "-c", f"{words}; sleep 6000"], shell.environment())
-    hear(terminal, b"unless you keep it: svcc confirm")
+    hear(terminal, b"unless you confirm it: svcc confirm")
     assert shell.endpoints() == B
     os.close(terminal)  # the kernel hangs up
     os.waitpid(child, 0)

@@ -45,7 +45,7 @@ def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callabl
     if name in _FILES:
         said = shell.svcc("status", status=3).stderr
         assert f"custom/{name} is damaged (" in said
-        assert said.endswith("`svcc apply` and `svcc delete` go on from what is in the kernel\n")
+        assert said.endswith("run `svcc apply` or `svcc delete`: both go on from what is in the kernel\n")
     assert f"custom/{name} is damaged (" in shell.svcc("delete", "--yes", "-q").stderr
     assert shell.endpoints() == set()
     shell.svcc("apply", "b.dsl", "-t", "nft", "-q")

@@ -166,7 +166,7 @@ def test_objects_are_one_level_below() -> None:
     assert "  ~ ipvsadm: virtual server 198.19.10.0:80/tcp: rr -> wrr" in objects.splitlines() or "ipvsadm" in objects
     markdown = svcc("diff", "old.dsl", "new.dsl", "--objects", "-t", "ipvs", "--format", "markdown").text
     assert objects in markdown
-    assert "say --target" in svcc("diff", "old.dsl", "new.dsl", "--objects").err
+    assert "--objects needs --target" in svcc("diff", "old.dsl", "new.dsl", "--objects").err
 
 
 def test_the_cluster_and_its_nodes_are_compared() -> None:

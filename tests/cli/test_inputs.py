@@ -39,7 +39,7 @@ def test_only_regular_files_are_read(name: str, way: str) -> None:
     if way == "included":
         file = "a.dsl"
         Path(file).write_text(f'include "{name}"\n{FINE}')
-    assert said(file) == [("SVC005", f"cannot read {named}: it is no regular file")]
+    assert said(file) == [("SVC005", f"cannot read {named}: it is not a regular file")]
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_what_is_wrong_with_a_bundle_has_its_part_and_line() -> None:
     result = run("-", "-t", "iptables", "--from", "192.0.2.1", "--to", TO, text=text)
     line = 1 + text[: text.index("--to-ports")].count("\n")
     first, place, *_ = result.output.splitlines()
-    assert first == "error[SVC066]: `--random-fully` comes here, not `--to-ports`"
+    assert first == "error[SVC066]: expected `--random-fully`, not `--to-ports`"
     assert place.split() == ["-->", f"<stdin>:{line}:19"]
     assert result.exit_code == Exit.INPUT
 

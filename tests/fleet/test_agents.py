@@ -179,5 +179,5 @@ def test_a_program_that_was_kept_and_is_damaged_is_fetched_again(one: Site) -> N
     kept.write_bytes(b"\xff")
     a.start()
     one.until_node("a", wants=1, has=1, state="applied", alive=True)
-    assert "what was kept is not followed" in a.said()
+    assert "the saved program cannot be followed" in a.said()
     a.serves(1, 2)

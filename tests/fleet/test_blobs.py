@@ -73,7 +73,7 @@ def test_no_more_is_unpacked_than_allowed(limit: int) -> None:
         (b"no gzip", "no gzip"),
         (_packed(_TEXT.encode())[:-9], "cut off"),
         (_packed(_TEXT.encode())[:-1], "cut off"),
-        (_packed(_TEXT.encode()) * 2, "followed by something else"),
+        (_packed(_TEXT.encode()) * 2, "more behind the end of the program"),
         (_packed(b"\xff"), "no text"),
     ],
 )

@@ -135,7 +135,7 @@ def test_nodes_that_do_not_answer_are_not_back(fleet: Fleet) -> None:
     assert "the rollout of release 1 is done: it cannot be paused" in fleet.svcc("rollout", "--pause", status=2).err
     fleet.put((KEYS.rollout, replace(fleet.rollout(), patience=0.0).text))
     done = fleet.svcc("rollout", "--back", status=5)
-    assert "the fleet goes back from release 1, and not back yet is node-a, node-b\n" in done.err
+    assert "the fleet goes back from release 1; these nodes are not back yet: node-a, node-b\n" in done.err
 
 
 def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
@@ -253,7 +253,7 @@ def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:
         (("rollout", "--resume"), "fleet shop has had no rollout yet"),
         (("rollout",), "say which: RELEASE, --resume, --pause or --back"),
         (("rollout", 1, "--back"), "say which: RELEASE, --resume, --pause or --back"),
-        (("rollout", 1, "--soak", "soon"), "`soon` is no time up to a day"),
+        (("rollout", 1, "--soak", "soon"), "`soon` is not a time of at most a day"),
         (("fleet", "diff"), "nothing was published for fleet shop yet"),
         (("publish", "/nowhere", "-t", "nft"), "cannot read /nowhere"),
         (("publish", "/nowhere", "-t", "node-a=nft"), "say it once for all nodes"),
@@ -290,7 +290,7 @@ def test_only_regular_files_are_read(tmp_path: Path, option: str, name: str) -> 
     words = ("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *user, option, tmp_path / name)
     done = svcc(*words)
     assert (done.status, done.out) == (2, b"")
-    assert done.err == f"svcc: cannot read {tmp_path / name}: it is no regular file\n"
+    assert done.err == f"svcc: cannot read {tmp_path / name}: it is not a regular file\n"
 
 
 def test_a_password_is_text(tmp_path: Path) -> None:
@@ -306,17 +306,17 @@ def test_a_password_is_text(tmp_path: Path) -> None:
         (("--etcd-ca", "none"), "cannot read {}/none: it has no certificate in PEM"),
         (
             ("--etcd-cert", "a.pem", "--etcd-key", "b.key"),
-            "cannot read {0}/a.pem: it has no certificate in PEM, or {0}/b.key has not its key, without a password",
+            "cannot read {0}/a.pem: it has no certificate in PEM, or {0}/b.key is not its key, or has a password",
         ),
         (
             ("--etcd-cert", "none"),
-            "cannot read {}/none: it has no certificate in PEM, or it has no key, without a password",
+            "cannot read {}/none: it has no certificate in PEM, or it has no key without a password",
         ),
         (
             ("--etcd-cert", "a.pem", "--etcd-key", "sealed.key"),
-            "read {0}/a.pem: it has no certificate in PEM, or {0}/sealed.key has not its key, without a password",
+            "read {0}/a.pem: it has no certificate in PEM, or {0}/sealed.key is not its key, or has a password",
         ),
-        (("--etcd-key", "a.key"), "--etcd-key: say --etcd-cert, too, whose key it is"),
+        (("--etcd-key", "a.key"), "--etcd-key needs --etcd-cert, the certificate of that key"),
     ],
 )
 def test_what_is_wrong_with_files_of_tls_names_the_file(tmp_path: Path, files: tuple[str, ...], words: str) -> None:

@@ -49,7 +49,7 @@ def test_a_signed_release_is_told_by_who_signed_it(keys: Path, signed: Release) 
     ids=str,
 )
 def test_what_was_altered_is_refused(keys: Path, signed: Release, altered: dict[str, object]) -> None:
-    with pytest.raises(BadSignature, match=r"the signature of release \d is not one of what it says"):
+    with pytest.raises(BadSignature, match=r"the signature of release \d does not match its content"):
         signatures.verify(replace(signed, **altered), keys / "signers")  # type: ignore[arg-type]
 
 
@@ -64,7 +64,7 @@ def test_a_signature_for_something_else_is_refused(keys: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(signatures, "NAMESPACE", "git")
         other = signatures.sign(RELEASE, keys / "ann")
-    with pytest.raises(BadSignature, match="is not one of what it says"):
+    with pytest.raises(BadSignature, match="does not match its content"):
         signatures.verify(other, keys / "signers")
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_signature_is_refused(keys: Path, signature: str) -> None:
 def test_what_is_missing_is_named(keys: Path, signed: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadSignature, match=r"cannot be signed with .*/nobody"):
         signatures.sign(RELEASE, keys / "nobody")
-    with pytest.raises(BadSignature, match=r"there is no file .*/nobody"):
+    with pytest.raises(BadSignature, match=r"the file of allowed signers is missing: .*/nobody"):
         signatures.verify(signed, keys / "nobody")
     monkeypatch.setenv("PATH", str(keys))
     with pytest.raises(BadSignature, match="install openssh-client"):

@@ -39,7 +39,7 @@ def test_load_balancers_are_told_how_many_endpoints_this_node_has(site: Site) ->
         with site.shell.namespace.entered():
             other = socket.create_server(("0.0.0.0", 32101))
         site.put("services", service(healthCheckNodePort=32101, **local))
-        site.logged("nobody answers load balancers service=shop/web port=32101")
+        site.logged("the health check port for load balancers cannot be opened service=shop/web port=32101")
         other.close()
         site.put("endpointslices", endpoint_slice(1))
         until(lambda: site.told(32101) == (200, "1", 1), "it is told once the port is free")

@@ -48,7 +48,7 @@ def test_what_is_in_place_is_written_whole_while_it_serves(tmp_path: Path, monke
         current = Store(tmp_path / "state").installation("t").current
         assert current is not None
         assert (current.base, current.of) == (None, 1)
-        assert [what for _, _, what, _ in there.agent.events].count("written whole") == 1
+        assert [what for _, _, what, _ in there.agent.events].count("the state was compacted") == 1
         assert there.served_by(OPEN) == {*ENDS[1:]}
         there.live(ENDS[0])
         there.agent.advance(SECONDS)

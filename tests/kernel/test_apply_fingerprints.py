@@ -158,7 +158,7 @@ def test_a_rule_of_somebody_elses_that_leads_to_ours_is_in_the_way(world: World)
     gone = world.draft(_HEAD + "service none { vip 198.19.10.9; port 80/tcp; endpoints { } }", "iptables")
     run(world, "iptables -t nat -N MINE", "iptables -t nat -A MINE -j CUSTOM-SVC-one")
     obstacles = world.plan(gone).obstacles
-    assert obstacles == ("`iptables -t nat -A MINE -j CUSTOM-SVC-one` leads to a chain that is to go",)
+    assert obstacles == ("`iptables -t nat -A MINE -j CUSTOM-SVC-one` leads to a chain that goes away",)
     see(world, world.draft(PROGRAM, "iptables"))
     plan = world.plan(gone)
     assert plan.recognised

@@ -42,7 +42,7 @@ def test_the_steps_to_a_text_are_its_lines(name: str) -> None:
     wanted = DRIVER.parse(text, SCOPE)
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
     step, *then = sorted(DRIVER.steps({}, wanted, SCOPE, SAME), key=lambda one: one.phase)
-    answered = (Phase.ANNOUNCED, "1 address answered for on links", 1)
+    answered = (Phase.ANNOUNCED, "links start answering for 1 address", 1)
     announced = [answered, (Phase.ANNOUNCED, "2 addresses announced", 2)] if name == "announced" else []
     assert [(one.phase, one.title, one.size) for one in then] == announced
     assert (step.phase, step.size) == (Phase.ADDRESSES, len(text.splitlines()))

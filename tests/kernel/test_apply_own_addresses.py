@@ -24,7 +24,7 @@ cluster { pods 100.64.0.0/24 }
 service web { vip 198.19.10.1 fd00:19::1; external-ip 10.0.0.4; port 80/tcp; endpoints { 100.64.0.9; fd00:64::9 } }
 """
 WHERE = "10.0.0.4 is on device uplink of this machine"
-REMEDY = "to take the declared ports alone, and leave the machine its others, write"
+REMEDY = "to take only the declared ports, and leave the others to the machine, write"
 
 
 def found(text: str, target: Target) -> list[str]:
@@ -62,7 +62,7 @@ def test_an_address_in_the_networks_of_services_is_named_with_the_network(target
         assert found(program, target) == [
             (
                 "10.0.0.4 is on device uplink of this machine, which listens there on 22/tcp, "
-                "and in `services 10.0.0.0/8`, where all is rejected that no service has"
+                "and in `services 10.0.0.0/8`, where packets to an address without a service are rejected"
             )
         ]
     assert found(program.replace("port", "external-ip 10.0.0.4 shared; port"), target) == []

@@ -149,7 +149,7 @@ def test_what_others_lead_to_us_is_an_obstacle() -> None:
     live, nothing = DRIVER.read(SCOPE, DRIVER.parse("", SCOPE)), DRIVER.parse("", SCOPE)
     assert list(DRIVER.obstacles(live, DRIVER.parse(TEXT, SCOPE), SCOPE)) == []
     assert list(DRIVER.obstacles(live, nothing, SCOPE)) == [
-        "`iptables -t nat -A DOCKER -p udp -g CUSTOM-SVC-service-1` leads to a chain that is to go"
+        "`iptables -t nat -A DOCKER -p udp -g CUSTOM-SVC-service-1` leads to a chain that goes away"
     ]
 
 

@@ -238,7 +238,7 @@ def test_a_chain_that_somebody_elses_rule_leads_to_is_not_taken_away(side: Side,
         shell.run("iptables", "-t", "nat", "-A", "MINE", "-j", "CUSTOM-SVC-gone")
         assert kept.follow(draining(old, "web"), draining(old, "web")).base is None
         assert kept.update({"turns": None}).base is not None
-        with pytest.raises(svcc.Refused, match="leads to a chain that is to go"):
+        with pytest.raises(svcc.Refused, match="leads to a chain that goes away"):
             kept.update({"gone": None})
         assert holds(kept.installation)
 

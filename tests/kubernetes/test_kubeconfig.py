@@ -133,7 +133,7 @@ def test_what_anchors_repeat_is_not_written_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/proc/self/environ", "."])
 def test_only_regular_files_are_read(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(BadConfig, match=r"it is no regular file|Is a directory"):
+    with pytest.raises(BadConfig, match=r"it is not a regular file|Is a directory"):
         read_kubeconfig(tmp_path / name)
 
 

@@ -164,7 +164,7 @@ def test_files_that_may_never_end_are_not_read(tmp_path: Path, authority: trustm
     }
     access = Access("https://127.0.0.1:1", **mine)  # type: ignore[arg-type]
     news = asyncio.run(heard(access, 1))[0] if what == "token" else _refused(access)
-    assert re.search(r"/(fifo|zero|environ): it is no regular file|: Is a directory", news)
+    assert re.search(r"/(fifo|zero|environ): it is not a regular file|: Is a directory", news)
 
 
 def _refused(access: Access) -> str:

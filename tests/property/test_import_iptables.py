@@ -129,7 +129,7 @@ def test_shares_become_weights_again(written: list[Written], random: Random) -> 
     found = imported(_mixed([service.rules() for service in written], random))
     wanted = sorted((service.means for service in written), key=repr)
     assert sorted(map(meaning, found.program.services), key=repr) == wanted
-    assert {note.reason for note in found.notes} <= {"no connection comes here by rules that were carried over"}
+    assert {note.reason for note in found.notes} <= {"no rule that was carried over leads here"}
 
 
 def _mixed(blocks: list[list[str]], random: Random) -> list[str]:

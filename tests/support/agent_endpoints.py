@@ -137,7 +137,7 @@ def flaps(there: Ends, number: int, listing: Callable[[Lab], list[str]], state: 
     assert [what for _, _, what, _ in there.agent.events if what not in _EXPECTED] == []
 
 
-_EXPECTED = ("read", "in the kernel", "up", "down", "written whole")
+_EXPECTED = ("read", "in the kernel", "up", "down", "the state was compacted")
 
 
 def _flap(there: Ends, dice: random.Random, dead: Collection[str], *, over: bool) -> tuple[set[str], int]:

@@ -210,7 +210,7 @@ def refusals(text: str) -> list[str]:
         (_NODE + _WEB + _BALANCER.replace(" subnet-0123abce", ""), "balancer b needs two subnets"),
         (
             _NODE + _WEB.replace("198.19.0.1", "fd00:19::1").replace("100.64.0.1", "fd00::1") + _BALANCER,
-            "service web serves its node ports by IPv6 alone, and instances are reached by IPv4",
+            "service web serves its node ports only by IPv6, and instances are reached by IPv4",
         ),
         (
             _NODE + _WEB + _BALANCER.replace(" / ", " " + " ".join(f"/{i}*" for i in range(301)) + " "),

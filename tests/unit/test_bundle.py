@@ -140,7 +140,7 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
         ),
         (_HEAD.replace(" 1 ", " 2 "), "line 1: a bundle of version 2, and this svcc reads version 1"),
         (_HEAD.replace("ipvs", "ebpf"), "line 1: there is no target ebpf"),
-        (_HEAD + "x\n", "line 2: `#: part NAME` comes here"),
+        (_HEAD + "x\n", "line 2: expected `#: part NAME`"),
         (_HEAD + "#: part nft\n", "line 2: target ipvs has no part nft"),
         (_HEAD + "#: part ip\nx\n#: part ip\n", "line 4: part ip is here twice, or behind one that is loaded after it"),
         (
@@ -148,7 +148,7 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
             "line 4: part sysctl is here twice, or behind one that is loaded after it",
         ),
         (_HEAD + "#: part ip\nx", "line 3: the end is missing: the last line is not ended"),
-        (_HEAD + "#: part ip\nx\n#: part", "line 4: `#: part NAME` comes here"),
+        (_HEAD + "#: part ip\nx\n#: part", "line 4: expected `#: part NAME`"),
         (_HEAD + "#: part ip\n#: part", "line 2: part ip is empty: the target leaves it out then"),
     ],
 )

@@ -75,7 +75,7 @@ class _Reading:
         for front, rules in found.rules.items():
             reader.read |= {rule.span for rule in rules}
             if front not in known:
-                reason = "a service takes connections that come in as well, not those of this machine alone"
+                reason = "a service takes connections that come in as well, not only those of this machine"
                 self.notes.append(Note(rules[0].span, reason))
             elif rules != known[front] and not _same_shares(reader, front, rules, known[front]):
                 reason = "the machine's own connections go where those that come in go"
@@ -116,10 +116,10 @@ def _same_shares(reader: Reader, front: Front, rules: Sequence[Rule], known: Seq
 
 def _unread(table: str, chain: str) -> str:
     if table != "nat":
-        return "import reads the nat table alone: svcc filters and marks nothing but services"
+        return "import reads only the nat table: svcc filters and marks nothing but services"
     if chain == "POSTROUTING":
-        return "svcc rewrites sources for services alone, as `masquerade` and `pods` say"
-    return "no connection comes here by rules that were carried over"
+        return "svcc rewrites sources only for services, as `masquerade` and `pods` say"
+    return "no rule that was carried over leads here"
 
 
 IMPORTER = Iptables()

@@ -219,7 +219,7 @@ def _share(rule: Rule, conditions: Sequence[Option]) -> tuple[float, str]:
             return 1 / every, mode
     elif not mode:
         return 1.0, ""
-    raise NotRead(rule.span, "these numbers of -m statistic are no shares of the connections")
+    raise NotRead(rule.span, "these numbers of -m statistic give no shares of the connections")
 
 
 def _fraction(text: str) -> float | None:

@@ -73,7 +73,7 @@ def _port_of(reader: Reader, front: Front, rules: Sequence[Rule], notes: list[No
     except NotRead as error:
         reader.read.add(error.span)
         notes.append(Note(error.span, error.reason))
-        reason = "it stands with a rule that was not carried over either"
+        reason = "it belongs to a rule that was not carried over"
         notes += (Note(rule.span, reason) for rule in rules if rule.span != error.span)
         return None
     reader.take(rules)

@@ -121,7 +121,7 @@ def _take(chains: dict[str, list[Rule]], span: Span, text: str, notes: list[Note
     if (declared := _CHAIN.fullmatch(text)) is not None:
         chains.setdefault(declared[1], [])
         if declared[2] in ("DROP", "QUEUE"):
-            notes.append(Note(span, "svcc sets no policies of chains: this one goes for its services too"))
+            notes.append(Note(span, "svcc sets no policies of chains: this one applies to svcc's services too"))
         return
     counters = _COUNTERS.match(text)
     words = _WORD.findall(text[counters.end() :] if counters else text)

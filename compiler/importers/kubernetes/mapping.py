@@ -171,7 +171,9 @@ def _allow_from(work: Work, service: Service, external: Collection[ir.Address]) 
     others = ["externalIPs"] if set(external) - balanced else []
     others += ["node ports"] if node_ports else []
     if others:
-        reason = f"`allow-from` goes for {' and '.join(others)} too; kube-proxy asks at load balancers' addresses alone"
+        reason = (
+            f"`allow-from` applies to {' and '.join(others)} too; kube-proxy filters only at load balancers' addresses"
+        )
         work.remark(place, reason)
     fronts = [*external, *(address_in(word.text) for word in service.cluster_ips if node_ports)]
     for version in sorted({a.version for a in fronts if a is not None} - {network.version for network in networks}):

@@ -85,8 +85,7 @@ class Pods:
         for version in _VERSIONS:
             if elsewhere := self._elsewhere[version]:
                 endpoint = elsewhere[min(elsewhere)]
-                why = f"endpoint {endpoint} is in no node's network of pods: where pods are is not known"
-                why += ", and `pods` says it"
+                why = f"endpoint {endpoint} is in no node's network of pods: write the networks of the pods in `pods`"
                 remarks += (
                     Remark(place, why) for network, place in self._said[0].items() if network.version == version
                 )
