@@ -59,7 +59,12 @@ def _choices(
     very node."""
     offset = packet.port - frontend.ports.first
     outside = not any(packet.source in network for network in program.cluster.pods)
-    rewritten = frontend.rewrite is Rewrite.EVERYBODY or (frontend.rewrite is Rewrite.OUTSIDE_PODS and outside)
+    rewritten = {
+        Rewrite.NOBODY: False,
+        Rewrite.OUTSIDE_PODS: outside,
+        Rewrite.NETWORKS: any(packet.source in network for network in frontend.rewrite_from),
+        Rewrite.EVERYBODY: True,
+    }[frontend.rewrite]
     hairpins = frontend.service.forward is ir.Forward.MASQUERADE
     elsewhere = {endpoint.address for endpoint in frontend.endpoints} - set(node.addresses if node else ())
     endpoints = frontend.endpoints
