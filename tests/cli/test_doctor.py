@@ -46,6 +46,8 @@ def test_who_may_make_no_namespaces_is_told_so_by_the_doctor(shell: Shell) -> No
     ids=["no capabilities", "root of a user namespace"],
 )
 def test_who_may_change_no_rules_is_not_told_that_all_is_well(shell: Shell, by: list[str], remedy: str) -> None:
+    if subprocess.run([*by, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine's root may make no user namespace, as in a chroot")
     said = started(shell, by, "doctor", "-t", "nft", "--json")
     assert (said.returncode, said.stderr) == (3, "")
     lacking = [one for one in json.loads(said.stdout)["findings"] if one["fatal"] and one["remedy"]]

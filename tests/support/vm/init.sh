@@ -2,6 +2,9 @@
 # Process 1 of the guest. Its directory is the control directory, at the same path here and on the machine:
 # `settings` (MODULES, STOP, MOUNT, DIRECTORY, COMMAND) and `environment` come in, `out` and `status` go out.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+# hostfs of Linux 6.12 takes a path as its option only from mount(2). mount(8) of util-linux 2.39 and later prefers
+# fsconfig(2).
+export LIBMOUNT_FORCE_MOUNT2=always
 control=${0%/*}
 . "$control/settings"
 
