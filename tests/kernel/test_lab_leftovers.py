@@ -111,7 +111,7 @@ def test_nothing_is_left_after_down() -> None:
             inode, marker, server = held.enter_context(node_of(background.pid)), lab.marker, lab._server.pid
             assert isinstance(lab.connect("client", POD, 8080), Reply)
             assert own_network() == before
-        assert inode not in namespaces()
+        until(lambda: inode not in namespaces(), "no process is in the lab's node")  # a killed one takes a moment
     assert background.wait(LID) == -signal.SIGKILL
     for pipe in (background.stdin, background.stdout, background.stderr):
         assert pipe is not None
