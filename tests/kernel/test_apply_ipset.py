@@ -319,7 +319,7 @@ def test_a_set_is_made_anew_below_the_rules_that_name_it() -> None:
     rule = "-A OUTPUT -p tcp -m set --match-set T-NODE-PORT-TCP dst -j DROP"
     run(f"iptables-legacy {rule}")
     assert phases(go(DRIVER, after, SCOPE)) == {Phase.SETS: "1 set made anew, 2 elements added"}
-    assert f"{rule}\n" in run("iptables-legacy -S OUTPUT")
+    assert f"{rule}\n" in run("iptables-legacy -w -S OUTPUT")
     assert "References: 1\n" in run("ipset list -t T-NODE-PORT-TCP")
     assert run("ipset list -n") == "T-NODE-PORT-TCP\n"
 
@@ -394,12 +394,12 @@ def test_a_set_that_is_full_names_the_element_and_can_be_undone() -> None:
 @pytest.mark.usefixtures("_namespace")
 def test_a_set_that_somebody_uses_is_named() -> None:
     go(DRIVER, sets(IP=["10.0.0.1"]), SCOPE)
-    run("iptables-legacy -A OUTPUT -m set --match-set T-IP dst -j DROP")
+    run("iptables-legacy -w -A OUTPUT -m set --match-set T-IP dst -j DROP")
     (step,) = steps_to(DRIVER, {}, SCOPE)
     with pytest.raises(StepError, match="in use by a kernel component") as caught:
         step.run()
     assert str(caught.value.culprit) == "- set T-IP"
-    run("iptables-legacy -F OUTPUT")
+    run("iptables-legacy -w -F OUTPUT")
     go(DRIVER, {}, SCOPE)
 
 

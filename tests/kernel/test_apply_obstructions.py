@@ -31,7 +31,9 @@ table inet firewall {
 
 
 @pytest.fixture(params=["nft", "iptables-legacy"])
-def net(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Net]:
+def net(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
+    # Remedies do not wait for the lock, which other tests may hold for tables of their own.
+    monkeypatch.setenv("XTABLES_LOCKFILE", str(tmp_path / "lock"))
     target, _, variant = request.param.partition("-")
     made = Net(tmp_path / "state", target, variant or "nft")
     made.run("ip route add default via 100.64.0.1")
