@@ -158,5 +158,6 @@ def _clients(family: str, table: str, name: str, types: tuple[str, ...]) -> Iter
             for item in entry.get("set", {}).get("elem", ()):
                 element = item["elem"]
                 if element.get("expires"):
-                    timeout = element.get("timeout", element["expires"])
+                    # The kernel refuses an element that expires after its timeout (ERANGE), though it may list one.
+                    timeout = max(element.get("timeout", 0), element["expires"])
                     yield Client(key_text(element["val"], types), timeout, element["expires"])
