@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from svcc.apply.drift import drift
 from svcc.apply.execution_plan import ExecutionPlan
@@ -36,7 +36,7 @@ class Review:
 
     @property
     def before(self) -> Summary:
-        """The services in place, as recorded. They are read at each use: an empty plan does not need them.
+        """The services in place, as recorded. They are read at the first use: an empty plan does not need them.
         Errors: StoreError."""
         return self.read_before()
 
@@ -50,7 +50,7 @@ def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Rev
     """Return the review of a plan. Where the bundle in place is damaged, nothing is compared with it. Errors:
     StoreError."""
     current = installation.current
-    before = partial(installation.summary, current)
+    before = cache(partial(installation.summary, current))
     if plan.empty and not (current and says_otherwise(installation, current, draft)):
         return Review(plan, installation.number, before, draft.summary, _SAME, ())
     before()
