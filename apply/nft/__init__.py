@@ -80,7 +80,7 @@ class NftDriver(Driver[NftState]):
         return changes.changes(live, wanted)
 
     def steps(self, live: NftState, wanted: NftState, scope: Scope, transition: Transition) -> list[Step]:
-        return switching.steps(live, wanted)
+        return switching.steps(live, wanted, taking_over=transition.old not in (None, transition.new))
 
     def obstacles(self, live: NftState, wanted: NftState, scope: Scope) -> Iterator[str]:
         return foreign.foreign(live) if not any(scope.texts(self.part)) else iter(())

@@ -3,10 +3,12 @@ that is under way in the moment of a transaction.
 
 A transaction is atomic, but a packet's walk through the rules is not. The kernel decides at the first chain of a hook
 which generation of rules a packet sees (``nft_do_chain``), and anew at each look-up which generation of elements
-(``nft_genmask_cur``). So a packet may see old rules and then new elements, never the other way round. It can be lost in
-two ways: old rules meet an element that leads to a new chain, which is still empty for them; or old rules look up an
-element that was just removed. Hence a chain is made before any element leads to it, and an element is removed when no
-rule looks it up any more.
+(``nft_genmask_cur``). So a packet may see old rules and then new elements. With sets of intervals it may also see new
+rules and then old elements: the kernel publishes a new copy of such a set (``nft_set_commit_update``) after all else of
+the transaction is in use. So a packet can be lost in three ways: old rules meet an element that leads to a new chain,
+which is still empty for them; old rules look up an element that was just removed; or new rules look up an interval that
+is not there yet. Hence a chain is made before any element leads to it, an element is removed when no rule looks it up
+any more, and intervals are added before the rules that look them up.
 
 When a table is removed, the kernel takes its base chains off their hooks one after the other, after the transaction,
 with their rules as they were and their maps empty (``nf_tables_commit``). Packets that its nat chains do not translate
@@ -20,18 +22,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from svcc.kernel.nft.delta import must_rebuild
+from svcc.kernel.nft.intervals import apart
 from svcc.kernel.nft.state import FAMILIES, VERDICT, Element, NamedSet, NftState, Table
 
 
-def prepared(live: NftState, wanted: NftState) -> NftState:
-    """Return the live state with the new chains and sets added. No rule and no element leads to them yet."""
+def prepared(live: NftState, wanted: NftState, *, taking_over: bool = False) -> NftState:
+    """Return the live state with the new chains, sets and intervals added. No rule and no element leads to them yet,
+    but for intervals of sets that rules look up already: those are in use a moment before the rest.
+
+    ``taking_over``: whether another target serves, so that new tables, too, have to be complete from the first packet.
+    """
     tables = dict(live.tables)
+    if taking_over:
+        empty = {family: Table(new.name, new.attributes) for family, new in wanted.tables.items()}
+        live = NftState({**empty, **live.tables})
     for family, old, new in _changing(live, wanted):
         chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not chain.is_base}
-        if chains:
-            sets = {name: replace(named, elements={}) for name, named in new.sets.items() if name not in old.sets}
+        sets = {name: _with_new_intervals(old.sets.get(name), named) for name, named in new.sets.items()}
+        sets = {name: named for name, named in sets.items() if named != old.sets.get(name)}
+        if chains or any(named.elements for named in sets.values()):
             tables[family] = replace(old, chains={**old.chains, **chains}, sets={**old.sets, **sets})
     return NftState(tables)
+
+
+def _with_new_intervals(old: NamedSet | None, new: NamedSet) -> NamedSet:
+    """Return the old set, or an empty one, with those intervals of the new one that overlap none of the old ones."""
+    existing = {} if old is None else old.elements
+    if not new.declaration.interval or existing == new.elements:
+        return replace(new, elements=existing)
+    coming = {key: element for key, element in new.elements.items() if key not in existing}
+    return replace(new, elements={**existing, **apart(coming, existing)})
 
 
 def silenced(ready: NftState, wanted: NftState) -> NftState:
@@ -88,14 +108,5 @@ def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
         return new or old
     going: Mapping[str, Element] = {key: element for key, element in old.elements.items() if key not in new.elements}
     if old.declaration.interval:
-        going = _apart(going, old.elements, new.elements)
+        going = apart(going, [key for key, element in new.elements.items() if old.elements.get(key) != element])
     return replace(new, elements={**new.elements, **going})
-
-
-def _apart(
-    going: Mapping[str, Element], old: Mapping[str, Element], new: Mapping[str, Element]
-) -> Mapping[str, Element]:
-    """Return those of the ``going`` elements that no new element can overlap. Only the last part of a key is an
-    interval; so it is enough that no new element has the same parts before it."""
-    coming = {key.rpartition(" . ")[0] for key, element in new.items() if old.get(key) != element}
-    return {key: element for key, element in going.items() if key.rpartition(" . ")[0] not in coming}

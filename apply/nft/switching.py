@@ -30,11 +30,14 @@ _TOGETHER = (6, 2)
 _TRIES = 3
 
 
-def steps(live: NftState, wanted: NftState) -> list[Step]:
-    """Return the steps from the live to the wanted state; none where they are equal."""
+def steps(live: NftState, wanted: NftState, *, taking_over: bool = False) -> list[Step]:
+    """Return the steps from the live to the wanted state; none where they are equal.
+
+    ``taking_over``: whether another target serves now.
+    """
     if live == wanted:
         return []
-    ready, due = prepared(live, wanted), switched(live, wanted)
+    ready, due = prepared(live, wanted, taking_over=taking_over), switched(live, wanted)
     silent = silenced(ready, wanted)
     phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, silent), (Phase.RULES, silent, due)]
     if kernel() >= _TOGETHER:

@@ -20,6 +20,7 @@ from support.tools import nft as releases
 from support.tools.nft import RELEASES
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER
+from svcc.apply.nft.routes import routes
 from svcc.apply.nft.slots import Slots
 from svcc.apply.nft.stages import prepared, switched
 from svcc.apply.scope import Scope
@@ -28,7 +29,7 @@ from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft.delta import must_rebuild
 from svcc.kernel.nft.state import VERDICT, Chain, Element, NftState, Table
 from svcc.kernel.nft.statements import Foreign, Goto
-from svcc.kernel.steps import Change, Phase, Step, StepError, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Step, StepError, Verb
 from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel
@@ -211,8 +212,8 @@ def _titles(live: NftState, wanted: NftState) -> list[tuple[Phase, str]]:
 
 def test_chains_come_before_what_leads_there_and_elements_go_when_nothing_asks_for_them() -> None:
     assert _titles(of(_ONE), of(_TWO)) == [
-        (Phase.SETS, "3 chains added"),
-        (Phase.RULES, "5 elements added"),
+        (Phase.SETS, "1 element added; 3 chains added"),
+        (Phase.RULES, "4 elements added"),
     ]
     assert _titles(of(_TWO), of(_ONE)) == [
         (Phase.RULES, "1 element removed"),
@@ -236,7 +237,34 @@ def test_every_state_has_what_packets_that_met_the_one_before_may_ask_for(before
     for old, new in pairwise((live, prepared(live, wanted), switched(live, wanted), wanted)):
         for family in kept:
             assert _demands(old.tables[family]) <= _elements(new.tables[family])
-            assert _led_to(new.tables[family]) <= old.tables[family].chains.keys()
+            assert _led_to(new.tables[family], old.tables[family]) <= old.tables[family].chains.keys()
+
+
+@settings(max_examples=60, deadline=None)
+@given(_CASES, _CASES)
+def test_new_rules_need_no_interval_that_comes_with_them(before: Case, after: Case) -> None:
+    """The kernel shows packets the intervals of a transaction a moment after its rules."""
+    live, wanted = state(*before), state(*after)
+    ready, due = prepared(live, wanted), switched(live, wanted)
+    for family, table in due.tables.items():
+        old = ready.tables.get(family)
+        if old is None or must_rebuild(old, table):
+            continue
+        sets = {
+            name: replace(named, elements=old.sets[name].elements if name in old.sets else {})
+            if named.declaration.interval
+            else named
+            for name, named in table.sets.items()
+        }
+        late = replace(table, sets=sets)
+        served = _frontends(live.tables[family]) & _frontends(wanted.tables[family])
+        assert served <= _frontends(late)
+        for name in table.sets.keys() - live.tables[family].sets.keys():
+            assert sets[name] == table.sets[name]
+
+
+def _frontends(table: Table) -> set[FrontendAddress]:
+    return {route.frontend for route in routes(NftState({"ip": table}))}
 
 
 def _demands(table: Table) -> set[tuple[str, str]]:
@@ -256,10 +284,15 @@ def _elements(table: Table) -> set[tuple[str, str]]:
     return {(name, key) for name, named in table.sets.items() for key in named.elements}
 
 
-def _led_to(table: Table) -> set[str]:
-    """The chains that elements lead to."""
-    verdicts = (named for named in table.sets.values() if named.declaration.data == VERDICT)
-    return {value.partition(" ")[2] for named in verdicts for value, _ in named.elements.values()} - {""}
+def _led_to(table: Table, before: Table) -> set[str]:
+    """The chains that elements lead to, without new intervals: packets of old rules that get there were not served."""
+    return {
+        value.partition(" ")[2]
+        for name, named in table.sets.items()
+        if named.declaration.data == VERDICT
+        for key, (value, _) in named.elements.items()
+        if not named.declaration.interval or (name in before.sets and key in before.sets[name].elements)
+    } - {""}
 
 
 def test_intervals_that_overlap_change_at_once() -> None:
@@ -316,6 +349,21 @@ def test_titles_tell_what_becomes_of_tables() -> None:
     (step,) = _steps(NftState(), of(_ONE))
     assert step.title.startswith("table ip lab added; 7 elements added; ")
     assert _titles(of(_ONE), NftState()) == [(Phase.RULES, "6 chains changed"), (Phase.RULES, "table ip lab removed")]
+
+
+def test_a_table_that_takes_over_from_another_target_has_its_intervals_first() -> None:
+    first, second = DRIVER.steps(NftState(), _EVERYTHING, SCOPE, Transition("ipvs", "nft"))
+    assert (first.phase, second.phase) == (Phase.SETS, Phase.RULES)
+    first.run()
+    for family, table in read().tables.items():
+        whole = _EVERYTHING.tables[family]
+        assert table.chains == {name: chain for name, chain in whole.chains.items() if not chain.is_base}
+        assert table.sets == {
+            name: named if named.declaration.interval else replace(named, elements={})
+            for name, named in whole.sets.items()
+        }
+    second.run()
+    assert read() == _EVERYTHING
 
 
 def test_before_a_table_goes_no_packet_gets_in_any_more() -> None:
