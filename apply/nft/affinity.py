@@ -158,6 +158,7 @@ def _clients(family: str, table: str, name: str, types: tuple[str, ...]) -> Iter
             for item in entry.get("set", {}).get("elem", ()):
                 element = item["elem"]
                 if element.get("expires"):
-                    # The kernel refuses an element that expires after its timeout (ERANGE), though it may list one.
+                    # A packet renews the time that is left and not the timeout, as the rule says (nft_dynset_update).
+                    # So the kernel may list an element that expires after its timeout, which it refuses to add: ERANGE.
                     timeout = max(element.get("timeout", 0), element["expires"])
                     yield Client(key_text(element["val"], types), timeout, element["expires"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,12 @@ def remembered(family: str = "ip") -> dict[str, dict[str, int]]:
                 assert element["timeout"] == 10_800
                 found.setdefault(entry["set"]["name"], {})[client] = -(-element["expires"] // 100) * 100
     return found
+
+
+def clients(name: str) -> list[dict[str, int]]:
+    """The elements of a set of clients."""
+    listing = json.loads(nft(f"list set ip lab {name}", "-j"))["nftables"]
+    return [item["elem"] for entry in listing for item in entry.get("set", {}).get("elem", ())]
 
 
 _THREE = "100.64.0.9; 100.64.0.19; 100.64.0.29; fd00:64::9; fd00:64::19"
@@ -217,3 +224,22 @@ def test_a_client_whose_time_is_over_before_the_transaction_does_no_harm(monkeyp
         for step in steps:
             step.run()
     assert remembered() == {}
+
+
+def test_a_client_that_came_again_may_have_more_time_left_than_its_timeout() -> None:
+    """A packet gives an element the time that the rule says, and leaves its timeout as it was, in some kernels. They
+    refuse to add such an element."""
+    for command in ("link set lo up", "address add 10.0.0.1/32 dev lo", "route add 192.0.0.0/2 dev lo"):
+        subprocess.run(["ip", *command.split()], check=True)
+    take(read(), sticky("100.64.0.9"))
+    nft(f"add element ip lab affinity-0 {{ 10.0.0.1 . {_SHARED} timeout 10m expires 10m }}")
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        connection.bind(("10.0.0.1", 0))
+        connection.connect_ex(("198.19.10.6", 80))
+    (client,) = clients("affinity-0")
+    assert client["expires"] > 600
+    take(read(), sticky("100.64.0.19; 100.64.0.9"))
+    (moved,) = clients("affinity-1")
+    assert moved["expires"] > 600
+    assert clients("affinity-0") == []
