@@ -36,7 +36,7 @@ def prepared(live: NftState, wanted: NftState, *, taking_over: bool = False) -> 
     if taking_over:
         empty = {family: Table(new.name, new.attributes) for family, new in wanted.tables.items()}
         live = NftState({**empty, **live.tables})
-    for family, old, new in _changing(live, wanted):
+    for family, old, new in changing(live, wanted):
         chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not chain.is_base}
         sets = {name: _with_new_intervals(old.sets.get(name), named) for name, named in new.sets.items()}
         sets = {name: named for name, named in sets.items() if named != old.sets.get(name)}
@@ -68,7 +68,7 @@ def silenced(ready: NftState, wanted: NftState) -> NftState:
 def switched(live: NftState, wanted: NftState) -> NftState:
     """Return the wanted state with the old chains and elements that a packet on its way may still meet."""
     tables = dict(wanted.tables)
-    for family, old, new in _changing(live, wanted):
+    for family, old, new in changing(live, wanted):
         left_over = {name: chain for name, chain in old.chains.items() if name not in new.chains and not chain.is_base}
         tables[family] = replace(
             new,
@@ -89,7 +89,7 @@ def emptied(due: NftState, wanted: NftState) -> NftState:
     return NftState(tables)
 
 
-def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Table]]:
+def changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Table]]:
     """Yield the family, the live and the wanted table of each table that differs and is not added, removed or rebuilt
     as a whole."""
     for family in FAMILIES:

@@ -14,6 +14,7 @@ from functools import partial
 from svcc.apply.nft import affinity
 from svcc.apply.nft.changes import changes
 from svcc.apply.nft.stages import emptied, prepared, silenced, switched
+from svcc.apply.nft.stand_ins import caught_up, with_stand_ins
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.culprit import find_culprit
 from svcc.kernel.nft.delta import delta
@@ -37,20 +38,44 @@ def steps(live: NftState, wanted: NftState, *, taking_over: bool = False) -> lis
     """
     if live == wanted:
         return []
-    ready, due = prepared(live, wanted, taking_over=taking_over), switched(live, wanted)
-    silent = silenced(ready, wanted)
-    phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, silent), (Phase.RULES, silent, due)]
-    if kernel() >= _TOGETHER:
-        phases.append((Phase.SETS_OFF, due, wanted))
-    else:
-        bare = emptied(due, wanted)
-        phases += [(Phase.SETS_OFF, due, bare), (Phase.SETS_OFF, bare, wanted)]
     moves = affinity.moves(live, wanted)
     found = [
-        _Transaction(live, wanted, phase, list(delta(old, new)), moves if new is due else [])
-        for phase, old, new in phases
+        _Transaction(live, wanted, stage.phase, list(delta(stage.old, stage.new)), moves if stage.switches else [])
+        for stage in stages(live, wanted, taking_over=taking_over)
     ]
     return _steps_of([one for one in found if one.commands or one.moves])
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one transaction changes."""
+
+    phase: Phase
+    old: NftState
+    new: NftState
+    switches: bool = False  # whether the new endpoints begin to serve
+
+
+def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage]:
+    """Return the stages from the live to the wanted state. In some of them, nothing changes."""
+    ready = prepared(live, wanted, taking_over=taking_over)
+    helped = with_stand_ins(ready, wanted, kernel())
+    if helped is not wanted:
+        ready = prepared(live, helped, taking_over=taking_over)
+    silent, due = silenced(ready, helped), switched(live, helped)
+    found = [
+        Stage(Phase.SETS, live, ready),
+        Stage(Phase.RULES, ready, silent),
+        Stage(Phase.RULES, silent, due, switches=True),
+    ]
+    if helped is not wanted:
+        with_help, due = due, switched(due, wanted)
+        changed = caught_up(with_help, due, wanted)
+        found += [Stage(Phase.RULES, with_help, changed), Stage(Phase.RULES, changed, due)]
+    if kernel() >= _TOGETHER:
+        return [*found, Stage(Phase.SETS_OFF, due, wanted)]
+    bare = emptied(due, wanted)
+    return [*found, Stage(Phase.SETS_OFF, due, bare), Stage(Phase.SETS_OFF, bare, wanted)]
 
 
 def _steps_of(transactions: Sequence[_Transaction]) -> list[Step]:

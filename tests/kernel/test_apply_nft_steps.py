@@ -23,6 +23,7 @@ from svcc.apply.nft import DRIVER
 from svcc.apply.nft.routes import routes
 from svcc.apply.nft.slots import Slots
 from svcc.apply.nft.stages import prepared, switched
+from svcc.apply.nft.switching import stages
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
@@ -57,6 +58,7 @@ def of(source: str) -> NftState:
 
 _EVERYTHING = of(EVERYTHING)
 _ONE = "service one { vip 198.19.10.0; port 80/tcp -> 8080; endpoints { 100.64.0.9; 100.64.0.19 } }"
+_RANGE = "service one { vip 198.19.10.0; port 5000-5099/tcp -> 8080; endpoints { 100.64.0.9; 100.64.0.19 } }"
 _TWO = _ONE + "\nservice two { vip 198.19.10.1; scheduler rr; port 80/tcp; endpoints { 100.64.0.9; 100.64.0.19 } }"
 
 
@@ -308,6 +310,63 @@ def test_intervals_that_overlap_change_at_once() -> None:
 
 
 # ---- old kernels
+
+
+@settings(max_examples=60, deadline=None)
+@given(_CASES, _CASES)
+def test_old_kernels_ask_another_map_while_intervals_change(before: Case, after: Case) -> None:
+    """They find no interval in the moment in which it changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("svcc.apply.nft.switching.kernel", lambda: (6, 12))
+        _check_stages(state(*before), state(*after))
+
+
+def _check_stages(live: NftState, wanted: NftState) -> None:
+    states = [live, *(stage.new for stage in stages(live, wanted, taking_over=False))]
+    assert states[-1] == wanted
+    for old, new in pairwise(states):
+        for family in old.tables.keys() & new.tables.keys():
+            if not must_rebuild(old.tables[family], new.tables[family]):
+                _check_changed_intervals(old.tables[family], new.tables[family])
+
+
+def _check_changed_intervals(old: Table, new: Table) -> None:
+    for name in old.sets.keys() & new.sets.keys():
+        before, after = old.sets[name], new.sets[name]
+        changed = {
+            key: element
+            for key, element in after.elements.items()
+            if key in before.elements and before.elements[key] != element
+        }
+        if changed and before.declaration.interval and len(before.declaration.types) > 1:
+            for table in (old, new):
+                for first, second in pairwise(rule for chain in table.chains.values() for rule in chain.rules):
+                    if f'"@{name}"' in str([made.json() for made in second]).replace("'", '"'):
+                        other = str([made.json() for made in first]).replace("'", '"')
+                        (spare,) = (it for it in table.sets if it.startswith(f"{name}-") and f'"@{it}"' in other)
+                        assert changed.items() <= table.sets[spare].elements.items()
+
+
+@pytest.mark.parametrize("release", [(6, 12), (6, 1)])
+def test_ranges_change_while_another_map_answers_for_them(
+    release: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svcc.apply.nft.switching.kernel", lambda: release)
+    live = of(_RANGE)
+    for wanted in (of(_RANGE.replace("0.19", "0.29")), of(_RANGE.replace("; 100.64.0.19", "")), live, of(_ONE), live):
+        _check_stages(read(), wanted)
+        take(read(), wanted)
+        assert read() == wanted
+    wanted = of(_RANGE.replace("0.19", "0.29").replace("5099", "5089"))
+    steps = _steps(read(), wanted)
+    assert [step.phase for step in steps if step.phase is Phase.RULES] == [Phase.RULES] * 3
+    for number in range(len(steps)):
+        for target in (live, wanted):
+            take(read(), live)
+            for step in _steps(read(), wanted)[: number + 1]:
+                step.run()
+            take(read(), target)
+            assert read() == target
 
 
 def test_an_old_kernel_takes_chains_out_when_nothing_leads_there_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,94 @@
+"""Have another map answer for intervals while they change, in kernels that lose sight of them meanwhile.
+
+Before Linux 6.17, a look-up in a map of concatenated intervals finds neither the old nor the new element in the moment
+in which a transaction changes it: the old one is not valid any more, and the new one is not published yet
+(``nft_pipapo_lookup``). So a stand-in gets the new elements, and rules ask it before the map while the map changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from itertools import count
+from typing import TypeVar, cast
+
+from svcc.apply.nft.stages import changing
+from svcc.kernel.nft.expressions import Named
+from svcc.kernel.nft.state import Element, NamedSet, NftState, Table
+from svcc.kernel.nft.statements import Rule
+
+#: The first release of the kernel that finds an element while it changes.
+_FINDS_ALWAYS = (6, 17)
+
+_Part = TypeVar("_Part")
+
+
+def with_stand_ins(ready: NftState, wanted: NftState, release: tuple[int, ...]) -> NftState:
+    """Return the wanted state with stand-ins for the intervals that change, which are as they were in ``ready``. Return
+    ``wanted`` itself where none changes, or the kernel of this ``release`` needs no stand-ins.
+
+    ``ready``: the state before the change, which has all new intervals that overlap no old one.
+    """
+    tables = dict(wanted.tables)
+    if release < _FINDS_ALWAYS:
+        for family, old, new in changing(ready, wanted):
+            late = {name: found for name, named in new.sets.items() if (found := _late(old.sets.get(name), named))}
+            if late:
+                tables[family] = _with_stand_ins(old, new, late)
+    return wanted if all(tables[family] is wanted.tables[family] for family in tables) else NftState(tables)
+
+
+def caught_up(switch: NftState, due: NftState, wanted: NftState) -> NftState:
+    """Return ``switch``, the state with stand-ins, with the elements of ``due``, the state without them, in all sets
+    that ``wanted`` has."""
+    tables = {
+        family: replace(table, sets={**table.sets, **_common(due.tables[family].sets, wanted.tables[family].sets)})
+        for family, table in switch.tables.items()
+    }
+    return NftState(tables)
+
+
+def _common(sets: Mapping[str, NamedSet], names: Container[str]) -> dict[str, NamedSet]:
+    return {name: named for name, named in sets.items() if name in names}
+
+
+def _late(old: NamedSet | None, new: NamedSet) -> Mapping[str, Element]:
+    """Return the elements of a map of concatenated intervals that have to come in the place of others."""
+    declaration = new.declaration
+    if old is None or declaration.data is None or not declaration.interval or len(declaration.types) == 1:
+        return {}
+    return {key: element for key, element in new.elements.items() if old.elements.get(key) != element}
+
+
+def _with_stand_ins(old: Table, new: Table, late: Mapping[str, Mapping[str, Element]]) -> Table:
+    """Return the new table with a stand-in for each map that has ``late`` elements. It has these alone."""
+    names = {name: next(spare for n in count() if (spare := f"{name}-{n}") not in old.sets) for name in late}
+    sets = dict(new.sets)
+    for name, elements in late.items():
+        sets[name] = old.sets[name]
+        sets[names[name]] = replace(new.sets[name], elements=elements)
+    chains = {
+        name: replace(chain, rules=tuple(rule for own in chain.rules for rule in _asking_first(own, names)))
+        for name, chain in new.chains.items()
+    }
+    return replace(new, sets=sets, chains=chains)
+
+
+def _asking_first(rule: Rule, names: Mapping[str, str]) -> Iterator[Rule]:
+    """Yield a rule, and before it the same one with the stand-ins of the maps that it looks up. Where a stand-in has
+    nothing, the packet goes on to the rule itself."""
+    other = _renamed(rule, names)
+    if other != rule:
+        yield other
+    yield rule
+
+
+def _renamed(part: _Part, names: Mapping[str, str]) -> _Part:
+    """Return a rule, or a part of one, that looks up the sets with the names that are given for its own."""
+    if isinstance(part, Named):
+        return replace(part, name=names.get(part.name, part.name))
+    if isinstance(part, tuple):
+        return cast(_Part, tuple(_renamed(one, names) for one in part))
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{field.name: _renamed(getattr(part, field.name), names) for field in fields(part)})
+    return part
