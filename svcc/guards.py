@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,10 +22,11 @@ from svcc.apply.summary import Summary
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.kernel.steps import StepError
-from svcc.plan_text import plan_text
-from svcc.review import Review, review
 from svcc.state_options import fail
 from svcc.targets import find
+
+if TYPE_CHECKING:
+    from svcc.review import Review
 
 #: How many services are named where some are lost.
 _NAMED = 8
@@ -73,6 +74,8 @@ def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: 
     if found.everything and not given.allow_empty:
         fail(f"nothing was changed: {refusal(found)}\n  If that is meant: --allow-empty", Exit.INPUT)
     if found.services and not given.yes:
+        from svcc.review import review  # this imports all that compares programs
+
         ask(review(plan, installation, draft), f"This removes {lost(found)}.")
 
 
@@ -81,6 +84,8 @@ def ask(reviewed: Review, what: str) -> None:
     nothing."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
+    from svcc.plan_text import plan_text
+
     click.echo(f"{plan_text(reviewed)}\n{what}", err=True)
     if not click.confirm("Go on?", err=True):
         fail("nothing was changed", Exit.DIFFERENT)

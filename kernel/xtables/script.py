@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from svcc.kernel.xtables.matches import Match
-from svcc.kernel.xtables.verdicts import Verdict
+if TYPE_CHECKING:  # drivers need the texts of rules alone
+    from svcc.kernel.xtables.matches import Match
+    from svcc.kernel.xtables.verdicts import Verdict
 
 
 class Rule(NamedTuple):

@@ -14,7 +14,6 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.planning import EarlyReadings
-from svcc.apply.served import is_recorded
 from svcc.apply.store import Store
 from svcc.applying import (
     Cause,
@@ -30,16 +29,12 @@ from svcc.applying import (
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
-from svcc.health_rows import Health
 from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
 from svcc.outcome import outcome
 from svcc.output import put, put_json
-from svcc.plan_json import plan_json
-from svcc.plan_text import plan_text
 from svcc.progress import Progress
-from svcc.review import review
 from svcc.state_options import drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
 
@@ -160,6 +155,11 @@ def _nothing(installation: Installation, generation: Generation) -> _Said:
 
 
 def _try(plan: ExecutionPlan, installation: Installation, draft: Draft, *, as_json: bool) -> None:
+    from svcc.health_rows import Health  # these import all that compares programs
+    from svcc.plan_json import plan_json
+    from svcc.plan_text import plan_text
+    from svcc.review import review
+
     engine.check(plan, Progress(quiet=True))
     reviewed = review(plan, installation, draft)
     if as_json:
@@ -174,9 +174,12 @@ def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    if plan.empty and not plan.ending and current is not None and is_recorded(installation, current, draft):
-        engine.note(plan, installation, draft)
-        return _nothing(installation, current)
+    if plan.empty and not plan.ending and current is not None:
+        from svcc.apply.served import is_recorded  # this imports all that compares programs
+
+        if is_recorded(installation, current, draft):
+            engine.note(plan, installation, draft)
+            return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:

@@ -100,12 +100,12 @@ class Iptables(TargetByService):
         return is_chain(prefix, table, name) and Grammar(READERS).knows(rules)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        from svcc.targets.iptables.bundles import exclusive_addresses
+        from svcc.targets.iptables.addresses import exclusive_addresses
 
         return exclusive_addresses(bundle)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        from svcc.targets.iptables.bundles import service_networks
+        from svcc.targets.iptables.addresses import service_networks
 
         return service_networks(bundle)
 

@@ -103,12 +103,12 @@ class Nft(TargetByService):
         return start.startswith(SHEBANG) or start.lstrip("{ \t\r\n").startswith('"nftables"')
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        from svcc.targets.nft.bundles import exclusive_addresses
+        from svcc.targets.nft.addresses import exclusive_addresses
 
         return exclusive_addresses(bundle)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        from svcc.targets.nft.bundles import service_networks
+        from svcc.targets.nft.addresses import service_networks
 
         return service_networks(bundle)
 
