@@ -87,9 +87,8 @@ class _Whole:
 class Upkeep:
     """What a session put into the kernel, kept up to date while services are changed one by one.
 
-    ``stamp``: the stamp that the store has had since the session last took its lock; "" when somebody else took it
-    since. ``generation``: the one in place. ``reviewed``: the program that `svcc history` lists. ``served``: the
-    program as it is served.
+    ``installation``: that of the session's prefix. ``generation``: the one in place. ``reviewed``: the program that
+    `svcc history` lists. ``served``: the program as it is served.
     """
 
     def __init__(
@@ -105,9 +104,8 @@ class Upkeep:
         current = installation.current
         if current is None:
             raise StoreError("no program is in place")
-        self.stamp = ""
         self.generation, self.reviewed, self.served = current, reviewed, now.program
-        self._installation, self._target, self._node, self._patience = installation, target, now.node, patience
+        self.installation, self._target, self._node, self._patience = installation, target, now.node, patience
         self._assembly = now.assembly
         self._served = {one.name: one for one in now.program.services}
         self._whole = _whole(installation, current, now.program)
@@ -170,11 +168,11 @@ class Upkeep:
             return None
         of = None if edited else self.generation.reviewed
         if edited and differing_services(program, served):
-            of = self._installation.record(self._draft(program, source, None)).number
+            of = self.installation.record(self._draft(program, source, None)).number
         plan = self._plan(differences, changed, served, readings)
         engine.check(plan, tell, every=False)
         self._held = None
-        self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
+        self.generation = engine.perform(plan, self.installation, self._draft(served, source, of), tell)
         self.reviewed, self.served = program, served
         for name, one in changed.items():
             if one is None:
@@ -193,15 +191,15 @@ class Upkeep:
 
         ``served``: the program that it serves; ``digest``: that of its bundle. Errors: OSError, StoreError.
         """
-        kept = whole.take_over(self._installation, generation, digest)
-        self._whole = _Whole(self._installation, kept, served)
+        kept = whole.take_over(self.installation, generation, digest)
+        self._whole = _Whole(self.installation, kept, served)
         if kept.number == self.generation.number:
             self.generation = kept
 
     def _draft(self, program: ir.Program, source: str, of: int | None) -> ChangeDraft:
         kept = self._whole
         change = kept.change(program, self._node)
-        named = source if of is None else self._installation.generation(of).source
+        named = source if of is None else self.installation.generation(of).source
         scope = Scope(self.generation.prefix, self.generation.device)
         return ChangeDraft(kept.generation, kept.program_hash, change, scope, named, of)
 
@@ -220,7 +218,7 @@ class Upkeep:
 
         Errors: StepError.
         """
-        installation = self._installation
+        installation = self.installation
         if installation.journal.exists() or installation.confirm.exists():
             return None
         machine = Machine(self._scope)
@@ -263,8 +261,8 @@ class Upkeep:
         them. Errors: StepError."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
-        fingerprints = fingerprints_of(self._installation, generation)
-        live = machine.parse_later(lambda: self._installation.bundle(generation), fingerprints)
+        fingerprints = fingerprints_of(self.installation, generation)
+        live = machine.parse_later(lambda: self.installation.bundle(generation), fingerprints)
         wanted = machine.parse_later(assembly.bundle, fingerprints)
         differing = _differing(machine, differences, fingerprints)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
@@ -287,7 +285,7 @@ class Upkeep:
             plan,
             fingerprints=fingerprints,
             asking=True,
-            whole=lambda: Machine(self._scope.including(self._installation.bundle(generation), assembly.bundle())),
+            whole=lambda: Machine(self._scope.including(self.installation.bundle(generation), assembly.bundle())),
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
