@@ -17,7 +17,7 @@ from svcc.apply.doctor import preflight
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.fingerprints import empty_parts_of, record_fingerprints
+from svcc.apply.fingerprints import record_fingerprints, recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
@@ -135,7 +135,7 @@ def _empty(plan: ExecutionPlan, installation: Installation, draft: Draft | Chang
     if isinstance(draft, Draft):
         return plan.machine.empty(draft.bundle)
     current = installation.current
-    known = frozenset[str]() if current is None else empty_parts_of(installation, current)
+    known = frozenset[str]() if current is None else recorded_parts(installation, current).empty
     return known - {one.part for one in plan.differing}
 
 

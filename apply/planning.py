@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.by_service import ChangedServices, differing_rules
-from svcc.apply.driver import Fingerprint, Transition
+from svcc.apply.driver import Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import RecordedState, empty_parts_of, fingerprints_of
+from svcc.apply.fingerprints import RecordedParts, RecordedState, recorded_parts
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
@@ -43,10 +43,11 @@ class EarlyReadings:
 
     generation: int | None
     scope: Scope
+    recorded: RecordedParts  # of that generation
     readings: Readings
     stamp: str = ""  # the store's stamp when they were begun
 
-    def holds(self, installation: Installation, scope: Scope) -> bool:
+    def are_of(self, installation: Installation, scope: Scope) -> bool:
         """Whether they are readings of this installation in this scope, and its generation is still the same."""
         return self.generation == installation.number and self.scope == replace(scope, bundles=())
 
@@ -65,18 +66,19 @@ def read_early(store: Store) -> EarlyReadings | None:
         if generation is None:
             return None
         scope = Scope(generation.prefix, generation.device)
-        fingerprints = fingerprints_of(found[0], generation)
-        return EarlyReadings(generation.number, scope, Machine(scope).begin(fingerprints), stamp)
+        recorded = recorded_parts(found[0], generation)
+        return EarlyReadings(generation.number, scope, recorded, Machine(scope).begin(recorded.fingerprints), stamp)
 
 
-def _readings(
-    installation: Installation, scope: Scope, fingerprints: Mapping[str, Fingerprint], early: EarlyReadings | None
-) -> Readings:
-    """Return the early readings, where they are of the generation in place; else begin readings now. Errors:
-    StepError."""
-    if early is not None and early.holds(installation, scope):
-        return early.readings
-    return Machine(scope).begin(fingerprints)
+def _begin(
+    installation: Installation, before: Generation | None, scope: Scope, early: EarlyReadings | None
+) -> tuple[RecordedParts, Readings]:
+    """Return what is recorded of the parts of the generation in place (``before``), and readings of the kernel: the
+    early ones where they are of that generation, else readings that begin now. Errors: StepError."""
+    if early is not None and early.are_of(installation, scope):
+        return early.recorded, early.readings
+    recorded = RecordedParts() if before is None else recorded_parts(installation, before)
+    return recorded, Machine(scope).begin(recorded.fingerprints)
 
 
 def make_plan(
@@ -89,8 +91,8 @@ def make_plan(
     """
     before = installation.current
     scope = _scope(draft.scope, before)
-    fingerprints = fingerprints_of(installation, before) if before is not None else {}
-    readings = _readings(installation, scope, fingerprints, early)
+    recorded, readings = _begin(installation, before, scope, early)
+    fingerprints = recorded.fingerprints
     if before is not None and fingerprints:
         changed = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
         if changed is not None:
@@ -194,12 +196,10 @@ def nothing_to_do(
     """
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
-    fingerprints = fingerprints_of(installation, generation)
-    readings = _readings(installation, scope, fingerprints, early)
+    recorded, readings = _begin(installation, generation, scope, early)
     target = find(generation.target) if generation.target else None
-    empty = empty_parts_of(installation, generation)
-    filled = [part.name for part in target.parts if part.name not in empty] if target else []
-    if not machine.is_as_recorded(fingerprints, readings, filled):
+    filled = [part.name for part in target.parts if part.name not in recorded.empty] if target else []
+    if not machine.is_as_recorded(recorded.fingerprints, readings, filled):
         return None
     return ExecutionPlan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
 

@@ -18,7 +18,7 @@ from svcc.apply import engine, planning, whole
 from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition, balances
 from svcc.apply.engine import Tell
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import fingerprints_of
+from svcc.apply.fingerprints import recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import DRIVERS, Machine, Readings
@@ -222,7 +222,7 @@ class Upkeep:
         if installation.journal.exists() or installation.confirm.exists():
             return None
         machine = Machine(self._scope)
-        fingerprints = fingerprints_of(installation, self.generation)
+        fingerprints = recorded_parts(installation, self.generation).fingerprints
         readings: dict[str, Reading[Any]] = {}
         for driver in machine.drivers:
             artifact = self._others.artifact(driver.part)
@@ -261,7 +261,7 @@ class Upkeep:
         them. Errors: StepError."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
-        fingerprints = fingerprints_of(self.installation, generation)
+        fingerprints = recorded_parts(self.installation, generation).fingerprints
         live = machine.parse_later(lambda: self.installation.bundle(generation), fingerprints)
         wanted = machine.parse_later(assembly.bundle, fingerprints)
         differing = _differing(machine, differences, fingerprints)
