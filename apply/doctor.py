@@ -24,7 +24,7 @@ from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.requirements import IPTABLES, Tool
-from svcc.kernel.rights import Capability, holds
+from svcc.kernel.rights import Capability, has_capability
 from svcc.kernel.steps import StepError
 from svcc.kernel.sysctl.settings import of_device
 from svcc.kernel.xtables.state import State
@@ -197,9 +197,9 @@ def _examine_by_trial(target: str, trial: Bundle | None) -> Finding:
 
 def _not_tried(target: str, subject: str) -> Finding:
     """Where no namespace can be made. A container may be able to change rules all the same."""
-    if not holds(Capability.NET_ADMIN):
+    if not has_capability(Capability.NET_ADMIN):
         return Finding(target, subject, "not tried", "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)")
-    if holds(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
+    if has_capability(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
         return Finding(target, subject, "not tried", "run as root of the user namespace that has this network")
     remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
     return Finding(target, subject, "not tried", remedy, fatal=False)

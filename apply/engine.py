@@ -162,7 +162,7 @@ def _forget(plan: ExecutionPlan, tell: Tell) -> None:
     """Have the kernel forget UDP connections to endpoints that are gone. The new rules serve without that, so an error
     here becomes a warning, and does not undo the apply."""
     try:
-        stale = conntrack.stale(plan.ending, plan.new_frontends, plan.networks)
+        stale = conntrack.stale_connections(plan.forgotten_routes, plan.new_frontends, plan.networks)
         if stale:
             _quietly(tell, Event("forgetting", number=len(stale)))
             conntrack.forget(stale)

@@ -41,7 +41,7 @@ class ExecutionPlan:
     changed: ChangedServices | None = field(default=None, repr=False)  # where only these services differ
 
     @property
-    def ending(self) -> frozenset[Route]:
+    def forgotten_routes(self) -> frozenset[Route]:
         """The routes whose UDP connections are forgotten."""
         return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
 

@@ -126,7 +126,7 @@ class Machine:
         again = {one.part: found for one in rest if (found := self._again(one.driver, readings.get(one.part)))}
         now = {}
         for one in rest:
-            asked = one.asked(self.scope) if asking else None
+            asked = one.as_kernel_has_it(self.scope) if asking else None
             if asked is None:
                 asked = self._read_again(one, again.get(one.part), readings.get(one.part), wanted)
             now[one.part] = asked
@@ -142,7 +142,7 @@ class Machine:
     ) -> DifferingPart[State]:
         """Return a part with the state that it has now, and with the whole state that is wanted."""
         driver = one.driver
-        if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
+        if reading and earlier and reading.changed_exactly(earlier, one.have, one.want, self.scope):
             live = driver.with_live_only(one.want, driver.live_only(one.have))
             return replace(one, have=live, want=live)
         whole = wanted.of(driver)
@@ -217,14 +217,14 @@ class Machine:
         Translated connections go on when another part translates the new ones, so their routes do not count as gone.
         Connections of IPVS end with it.
         """
-        gone = {route for one in differing for route in one.gone()}
+        gone = {route for one in differing for route in one.gone_routes()}
         if not gone or transition.new == transition.old or transition.from_balancer:
             return gone
         return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
     def new_frontends(self, differing: Differing) -> set[FrontendAddress]:
         """Return the frontends that are served in the wanted states, and are not before."""
-        come = {route.frontend for one in differing for route in one.new()}
+        come = {route.frontend for one in differing for route in one.new_routes()}
         return come - {frontend for one in differing for frontend in one.driver.serves(one.have, come)}
 
 

@@ -55,7 +55,8 @@ class PlannedDraft:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
         current = installation.current
-        if plan.empty and not plan.ending and current is not None and is_recorded(installation, current, draft):
+        changes_nothing = plan.empty and not plan.forgotten_routes
+        if changes_nothing and current is not None and is_recorded(installation, current, draft):
             engine.note(plan, installation, draft)
             return current
         engine.check(plan, tell, every=False)

@@ -61,7 +61,7 @@ def read_early(store: Store) -> EarlyReadings | None:
     Errors: StepError, StoreError.
     """
     with store.reading(patience=0) as stamp:
-        found = [one for one in store.installations() if one.holds]
+        found = [one for one in store.installations() if one.may_have_objects]
         generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
         if generation is None:
             return None
@@ -99,7 +99,7 @@ def make_plan(
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
             return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
-    ended, old = _finished(installation, before, draft), _known(installation, before)
+    ended, old = _ended_flows(installation, before, draft), _known(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
@@ -140,7 +140,7 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         wanted,
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
-        ended=finished(before, after),
+        ended=ended_flows(before, after),
         lasts=lasts(after, here),
         networks=after.node_port_networks,
         patience=patience,
@@ -161,7 +161,7 @@ def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> t
     return tuple(dict.fromkeys(found))
 
 
-def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
+def _ended_flows(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
     """Return the routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. There are
     none for a bundle that was compiled before, as its endpoints are not known.
     """
@@ -171,12 +171,12 @@ def _finished(installation: Installation, before: Generation | None, draft: Draf
         old = installation.summary(before)
     except StoreError:
         return frozenset()
-    return finished(old, draft.summary)
+    return ended_flows(old, draft.summary)
 
 
-def finished(old: Summary, new: Summary) -> frozenset[Route]:
+def ended_flows(old: Summary, new: Summary) -> frozenset[Route]:
     """Return the UDP routes of endpoints that are draining in the old summary, and are not in the new one at all."""
-    return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
+    return frozenset(route for route in old.draining_routes("udp") if not new.lasts(route))
 
 
 def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:

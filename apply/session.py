@@ -242,7 +242,7 @@ class Session:
         This takes little time where the kernel is as it was left. Errors: ToolFailed, StoreError.
         """
         with self._lock, raise_tool_failed(), self._store.reading() as stamp:
-            return () if self._upkeep.as_left(stamp) else drift_now(self.installation)
+            return () if self._upkeep.kernel_is_as_left(stamp) else drift_now(self.installation)
 
     def repair(self) -> tuple[Change, ...]:
         """Put right what :meth:`drift` finds, and return the changes that did so. Errors: those of :meth:`apply`."""
@@ -277,7 +277,7 @@ class Session:
             self._upkeep.end()
             self._program = None
             if pending is not None:
-                confirm.mended(installation)
+                confirm.set_damaged_aside(installation)
                 confirm.put_back(installation, pending)
             return False
 

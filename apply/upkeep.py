@@ -22,7 +22,7 @@ from svcc.apply.fingerprints import recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import DRIVERS, Machine, Readings
-from svcc.apply.own_addresses import taken
+from svcc.apply.own_addresses import address_obstacles
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import ChangedService, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
@@ -248,7 +248,7 @@ class Upkeep:
             one = differing_part(driver, differences.get(driver.part), None)
             if one is None or driver.part in _FINGERPRINTED:
                 continue
-            live = one.asked(self._scope) if driver.part in self._asked else None
+            live = one.as_kernel_has_it(self._scope) if driver.part in self._asked else None
             if live is None or (live.have != one.have and not driver.unowned):
                 return None
             found[driver.part] = Difference(live.have, one.want)
@@ -274,7 +274,7 @@ class Upkeep:
             wanted,
             differing,
             obstacles=self._obstacles(differences, differing),
-            ended=planning.finished(before, after),
+            ended=planning.ended_flows(before, after),
             lasts=planning.lasts(after, here),
             networks=after.node_port_networks,
             patience=self._patience,
@@ -299,14 +299,14 @@ class Upkeep:
             yield from one.driver.in_use(one.have, one.want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
         new = self._exclusive({part: one.after for part, one in differences.items()})
-        yield from taken(new - old, ServiceNetworks(), self._scope)
+        yield from address_obstacles(new - old, ServiceNetworks(), self._scope)
 
     def _exclusive(self, states: Mapping[str, object]) -> set[ir.Address]:
         parts = (part for part in self._target.parts if part.name in states)
         bundle = Bundle(self._target.name, None, tuple(Artifact(part, "", states[part.name]) for part in parts))
         return {*self._target.exclusive_addresses(bundle)}
 
-    def as_left(self) -> bool:
+    def kernel_is_as_left(self) -> bool:
         """Whether everything under the prefix is as this session left it. Errors: StepError."""
         readings = self._readings()
         if readings is None:

@@ -71,10 +71,11 @@ class ValidUpkeep:
             self._upkeep = upkeep
             return generation
 
-    def as_left(self, stamp: str) -> bool:
+    def kernel_is_as_left(self, stamp: str) -> bool:
         """Whether everything under the prefix is known to be as the session left it. ``stamp``: the store's; its lock
         is held, at least together with others that only read. Errors: StepError."""
-        return self._upkeep is not None and self._stamp != "" and self._stamp == stamp and self._upkeep.as_left()
+        valid = self._stamp != "" and self._stamp == stamp
+        return valid and self._upkeep is not None and self._upkeep.kernel_is_as_left()
 
     @property
     def due(self) -> bool:

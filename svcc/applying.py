@@ -137,7 +137,7 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def settled(installation: Installation) -> None:
+def settle(installation: Installation) -> None:
     """Finish or undo what a killed apply left, and undo what was not confirmed in time. A command calls this first.
 
     The store's lock is held. Errors: Kept where another process keeps the prefix, and does this itself.

@@ -23,7 +23,7 @@ from svcc.applying import (
     explained,
     make_plan,
     read_early,
-    settled,
+    settle,
     still_good,
     unfinished_of,
 )
@@ -111,7 +111,7 @@ def command(
                 _try(plan, installation, draft, as_json=as_json)
             return
         with store.locked():
-            settled(installation)
+            settle(installation)
             _need_confirmed(installation)
             plan = make_plan(store, installation, draft, patience, early)
             guard(plan, installation, draft, consent)
@@ -174,7 +174,7 @@ def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    if plan.empty and not plan.ending and current is not None and is_recorded(installation, current, draft):
+    if plan.empty and not plan.forgotten_routes and current is not None and is_recorded(installation, current, draft):
         engine.note(plan, installation, draft)
         return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):

@@ -14,7 +14,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
+from svcc.applying import Cause, carry_out, explained, settle, unfinished_of
 from svcc.compiler.suggest import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
@@ -66,7 +66,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     """Remove what an installation has in the kernel; return what was done, as text and JSON. The store's lock is
     held."""
     before = number_before(installation)
-    settled(installation)
+    settle(installation)
     current = installation.current
     scope = installation.scope(current) if current else scope
     draft = Draft(None, scope, Summary(), "", "delete")
@@ -84,7 +84,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
 
 
 def _all(store: Store) -> list[tuple[Installation, Scope]]:
-    return [_subject(store, one.name) for one in store.installations() if one.holds]
+    return [_subject(store, one.name) for one in store.installations() if one.may_have_objects]
 
 
 def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:

@@ -11,7 +11,7 @@ from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
 from svcc.apply.installation import Installation
 from svcc.apply.store import Store
-from svcc.applying import Cause, carry_out, explained, make_plan, settled
+from svcc.applying import Cause, carry_out, explained, make_plan, settle
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
 from svcc.help import examples
@@ -47,7 +47,7 @@ def command(
     with explained(Cause()), store.locked():
         before = number_before(installation)
         unconfirmed = Pending.read(installation)
-        settled(installation)
+        settle(installation)
         if unconfirmed is not None and Pending.read(installation) is None:
             _say("", installation, before, unconfirmed.before, as_json=as_json)
             return
