@@ -16,15 +16,6 @@ from svcc.apply.driver import Fingerprint
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
 from svcc.kernel.json_values import Json, members, string, strings
-from svcc.targets.interface import Bundle
-
-
-@dataclass(frozen=True)
-class RecordedState:
-    """The bundle of a generation, and the known fingerprints that its parts had in the kernel."""
-
-    bundle: Bundle | None = None
-    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)  # by part
 
 
 @dataclass(frozen=True)
@@ -32,7 +23,8 @@ class RecordedParts:
     """What is recorded of the kernel's parts while a generation is in place."""
 
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)  # by part
-    empty: frozenset[str] = frozenset()  # parts that the bundle leaves empty (:meth:`svcc.apply.machine.Machine.empty`)
+    #: The parts that the bundle leaves empty (:meth:`svcc.apply.machine.Machine.empty_parts`).
+    empty: frozenset[str] = frozenset()
 
 
 def recorded_parts(installation: Installation, generation: Generation) -> RecordedParts:

@@ -57,7 +57,7 @@ class PlannedDraft:
         current = installation.current
         changes_nothing = plan.empty and not plan.forgotten_routes
         if changes_nothing and current is not None and is_recorded(installation, current, draft):
-            engine.note(plan, installation, draft)
+            engine.note_findings(plan, installation, draft)
             return current
         engine.check(plan, tell, every=False)
         with confirm.armed(self.store, installation, confirm_within):

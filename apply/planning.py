@@ -11,7 +11,7 @@ from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.by_service import ChangedServices, differing_rules
 from svcc.apply.driver import Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import RecordedParts, RecordedState, recorded_parts
+from svcc.apply.fingerprints import RecordedParts, recorded_parts
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
@@ -90,7 +90,7 @@ def make_plan(
     ValueError.
     """
     before = installation.current
-    scope = _scope(draft.scope, before)
+    scope = _scope_spelt_as_before(draft.scope, before)
     recorded, readings = _begin(installation, before, scope, early)
     fingerprints = recorded.fingerprints
     if before is not None and fingerprints:
@@ -99,12 +99,12 @@ def make_plan(
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
             return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
-    ended, old = _ended_flows(installation, before, draft), _known(installation, before)
+    ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
     fingerprints = {} if old is None else fingerprints
-    live = known.read(wanted, readings, RecordedState(old, fingerprints))  # objects of the draft alone are not ours yet
+    live = known.read(wanted, readings, old, fingerprints)  # objects of the draft alone are not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
     if not differing:
@@ -147,7 +147,9 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         readings=recognised.readings,
         translates=True,
     )
-    return replace(plan, whole=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed)
+    return replace(
+        plan, make_whole_machine=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed
+    )
 
 
 def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
@@ -204,7 +206,7 @@ def nothing_to_do(
     return ExecutionPlan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
 
 
-def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
+def _readable_bundle(installation: Installation, generation: Generation | None) -> Bundle | None:
     """Return a generation's bundle. Return None also where its record is damaged: svcc then goes on from what it finds
     in the kernel."""
     try:
@@ -213,7 +215,7 @@ def _known(installation: Installation, generation: Generation | None) -> Bundle 
         return None
 
 
-def _scope(scope: Scope, before: Generation | None) -> Scope:
+def _scope_spelt_as_before(scope: Scope, before: Generation | None) -> Scope:
     """Return the scope with the prefix as the generation before spelt it, as nft's tables do not tell `Custom` from
     `CUSTOM`; and with that generation's device, where the scope names none."""
     if before is None or scope.prefix.lower() != before.prefix.lower():

@@ -285,7 +285,9 @@ class Upkeep:
             plan,
             fingerprints=fingerprints,
             asking=True,
-            whole=lambda: Machine(self._scope.including(self.installation.bundle(generation), assembly.bundle())),
+            make_whole_machine=lambda: Machine(
+                self._scope.including(self.installation.bundle(generation), assembly.bundle())
+            ),
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:

@@ -15,12 +15,12 @@ _NUMBER = r"\d{1,5}(?:-\d{1,5})?"
 _ADDRESSES = "addresses stand in `endpoints {{ … }}`, and here the port that they have: -> 8080"
 
 
-def _port(found: re.Match[str]) -> str:
+def _with_target(found: re.Match[str]) -> str:
     """Return ``80/tcp -> 8080`` for a match with ``port``, ``target`` and perhaps ``protocol``."""
     return f"{found['port']}/{(found['protocol'] or 'tcp').lower()} -> {found['target']}"
 
 
-def _named(found: re.Match[str]) -> str:
+def _number_of_name(found: re.Match[str]) -> str:
     number = NUMBERS.get(found["name"].lower(), 80)
     protocol = found.groupdict().get("protocol", "tcp").lower()
     return f"the port is a number: port {found['name']} {number}/{protocol}"
@@ -39,7 +39,7 @@ def _each_protocol(found: re.Match[str]) -> str:
     return f"one statement for each protocol, each with a name: {said}"
 
 
-def _each(found: re.Match[str]) -> str:
+def _both_ports(found: re.Match[str]) -> str:
     names = {str(number): name for name, number in NUMBERS.items()}
     said = "; ".join(
         f"port {names.get(port, f'p{port}')} {port}/{protocol}"
@@ -77,8 +77,8 @@ SLIPS = slips(
         "`{word}` is a statement of its own, for all ports of the service",
     ),
     (r"^nodeports\s+(?:none|off|no|false)$", "only a port that says `nodeport` has one: leave the statement out"),
-    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)/(?P<protocol>\w+)[\s,]+(?P<second>\d+)/(?P<other>\w+)$", _each),
-    (r"(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s*->\s*:(?P<target>\d+)", lambda m: f"write: {_port(m)}"),
+    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)/(?P<protocol>\w+)[\s,]+(?P<second>\d+)/(?P<other>\w+)$", _both_ports),
+    (r"(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s*->\s*:(?P<target>\d+)", lambda m: f"write: {_with_target(m)}"),
     (r"^port\s+(?:\S+\s+)?:(?P<port>\d+)", "a port names its protocol: {port}/tcp"),
     (
         r"^port\s+(?:\d+(?:\.\d+){3}|\[\S+\]):(?P<port>\d+(?:/\w+)?)",
@@ -105,8 +105,8 @@ SLIPS = slips(
         "addresses stand in `endpoints {{ … }}`, and here the port that they have: -> {target}",
     ),
     (r"^port\s.*->\s*[A-Za-z]\w*$", "the target is a number: -> 8080"),
-    (rf"^port\s+(?:\S+\s+)?(?P<name>{'|'.join(NUMBERS)})$", _named),
-    (rf"^port\s+(?P<name>[A-Za-z][\w.-]*)/(?P<protocol>{_PROTOCOL})", _named),
+    (rf"^port\s+(?:\S+\s+)?(?P<name>{'|'.join(NUMBERS)})$", _number_of_name),
+    (rf"^port\s+(?P<name>[A-Za-z][\w.-]*)/(?P<protocol>{_PROTOCOL})", _number_of_name),
 )
 
 #: Ports, protocols and ranges of any statement.
@@ -115,16 +115,16 @@ ANYWHERE = slips(
     (r"(?<!\S)(?P<first>\d+)\s+-\s*(?P<last>\d+)(?P<rest>/\w+)?(?![\w.])", _range),
     (
         rf"(?P<port>{_NUMBER})/(?P<protocol>{_PROTOCOL})\s*(?:-|>|-->|=)\s*(?P<target>\d+)(?![\w.])",
-        lambda m: f"write: {_port(m)}",
+        lambda m: f"write: {_with_target(m)}",
     ),
     (r"\bnode[Pp]ort:\s*(?P<port>\d+)", "write: nodeport {port}"),
     (
         rf"(?<![\w.:])(?P<port>{_NUMBER})\s*(?:->|:|=>|→)\s*(?P<target>\d+)/(?P<protocol>{_PROTOCOL})\b",
-        lambda m: f"write: {_port(m)}",
+        lambda m: f"write: {_with_target(m)}",
     ),
     (
         rf"(?<![\w.:])(?P<port>{_NUMBER})(?:/(?P<protocol>{_PROTOCOL}))?\s*(?:->|:|=>|→)\s*(?P<target>\d+)(?![\w.])",
-        lambda m: f"write: {_port(m)}",
+        lambda m: f"write: {_with_target(m)}",
     ),
     (rf"(?<![\w.:])(?P<ports>{_NUMBER}(?:\s*,\s*{_NUMBER})+)(?![\w.:])(?:/(?P<protocol>{_PROTOCOL}))?", _each_port),
     (rf"(?P<port>{_NUMBER})/(?:{_PROTOCOL})\s*[+,/|&]\s*(?:{_PROTOCOL})", _each_protocol),

@@ -118,7 +118,7 @@ def command(
             warn_of_doubles(store, installation, draft.summary)
             if not quiet:
                 warn_of_own_ports(draft)
-            with signals.held(leave=False):
+            with signals.held_off(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
             put_json(document) if as_json else click.echo(said)
 
@@ -147,8 +147,8 @@ def _in_place(
         if waits or installation.number != generation.number:
             return False
         if known.draft is not None:
-            with signals.held(leave=False):
-                engine.note(known.plan, installation, known.draft)
+            with signals.held_off(leave=False):
+                engine.note_findings(known.plan, installation, known.draft)
         said, document = _nothing(installation, generation)
     put_json(document) if as_json else click.echo(said)
     return True
@@ -175,7 +175,7 @@ def _apply(
 ) -> _Said:
     current = installation.current
     if plan.empty and not plan.forgotten_routes and current is not None and is_recorded(installation, current, draft):
-        engine.note(plan, installation, draft)
+        engine.note_findings(plan, installation, draft)
         return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)

@@ -76,7 +76,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     removed = count(len(plan.changes), "object")
     if not yes:
         ask(review(plan, installation, draft), f"This removes all that prefix {scope.prefix} serves here.")
-    with signals.held(leave=False):
+    with signals.held_off(leave=False):
         carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)
     back = "" if current is None or current.target is None else f" `svcc rollback {current.number}` brings them back."

@@ -53,7 +53,7 @@ def command(
             return
         current = installation.current
         if unconfirmed is not None and generation is None:
-            with signals.held(leave=False):
+            with signals.held_off(leave=False):
                 said = confirm.put_back(installation, unconfirmed)
             _say(said, installation, before, unconfirmed.before, as_json=as_json)
             return
@@ -65,7 +65,7 @@ def command(
             draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
         guard(plan, installation, draft, Consent(allow_empty, yes))
-        with explained(Cause(draft.summary)), signals.held(leave=False):
+        with explained(Cause(draft.summary)), signals.held_off(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)
             confirm.disarm(installation)
         said = f"Generation {wanted.number} is in place again, as generation {number}."

@@ -80,7 +80,7 @@ def see(world: World, draft: Draft) -> None:
     plan = world.plan(draft)
     assert plan.empty
     with world.inside(), world.store.locked():
-        engine.note(plan, world.store.installation("custom"), draft)
+        engine.note_findings(plan, world.store.installation("custom"), draft)
 
 
 def forget(world: World) -> None:

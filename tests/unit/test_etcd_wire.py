@@ -52,7 +52,7 @@ _READERS: list[Callable[[Message], object]] = [
     wire.entries,
     wire.change,
     wire.lease,
-    lambda message: wire.found(message, [Get("k")]),
+    lambda message: wire.entries_found(message, [Get("k")]),
 ]
 
 
