@@ -20,11 +20,11 @@ class Judge(Protocol):
         """Return whether the program stays."""
         ...
 
-    def kept(self, program: ir.Program) -> None:
+    def note_kept(self, program: ir.Program) -> None:
         """Take note that the program is in the kernel, and stays."""
         ...
 
-    def failed(self, program: ir.Program, why: str) -> None:
+    def note_failed(self, program: ir.Program, why: str) -> None:
         """Take note that the program is not in the kernel, or not any more; the one that was kept before is. ``why``:
         the reason."""
         ...

@@ -71,7 +71,7 @@ class Leaving:
         self._until = {way: until for way, until in self._until.items() if until > now}
         self._ways = {way: front for way, front in self._ways.items() if way in self._until}
 
-    def kept(self, program: ir.Program) -> ir.Program:
+    def with_leaving(self, program: ir.Program) -> ir.Program:
         """Return the program with the endpoints that leave. Those for which the program has no room end at once."""
         if not self._ways:
             return program

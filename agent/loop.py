@@ -289,7 +289,7 @@ class Agent:
         self._fault = ""
         if joined is not self._measured:
             self._results.turned |= differing_services(self._measured, joined).keys()
-        self._source.taken(joined)
+        self._source.note_taken(joined)
         self._metrics.served(joined, self._results.health, self._results.turned)
         self._measured = joined
         self._results.turned.clear()
@@ -302,14 +302,14 @@ class Agent:
             if not await in_thread(lambda: self._session.settle(keep=agreed)):
                 raise NotAgreed("nobody confirmed it in time, and the machine went back")
         self._last = program
-        judge.kept(program)
+        judge.note_kept(program)
 
     def _give_up(self, judge: Judge, program: ir.Program, why: str) -> None:
         """Go on with the program that was kept before."""
         self._program, self._in_kernel = self._last, None
         self._new = self._last is not None
         self._fault = ""
-        judge.failed(program, why)
+        judge.note_failed(program, why)
 
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
         """Check the endpoints of a program, and those that joined it. Where the program is new, endpoints that serve
@@ -367,7 +367,7 @@ class Agent:
         self._served_at = None
         if self._leaving is not None:
             self._leaving.expire(self._now())
-            made = self._leaving.kept(made)
+            made = self._leaving.with_leaving(made)
         # The standings are written before the kernel changes. So whoever sees a change, or that the kernel refused it,
         # finds the reason. And where this process is killed in between, the next one knows what the checks said, and
         # does the rest. In the other order it would take a dead endpoint for one that is up, and put it back.

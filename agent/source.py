@@ -72,7 +72,7 @@ class ProgramSource(ABC):
         """
         return program
 
-    def taken(self, joined: ir.Program) -> None:
+    def note_taken(self, joined: ir.Program) -> None:
         """Take note that what :meth:`joined` gave is in the kernel, and stays. Called in the agent's loop."""
         return  # most sources do nothing with it
 

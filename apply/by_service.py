@@ -37,7 +37,7 @@ _LARGE = 1 << 20
 class ChangedServices:
     """The services in which a draft differs from the generation in place, and their rules."""
 
-    there: int  # the number of the generation in place
+    generation: int  # the number of the generation in place
     before: Mapping[str, ir.Service]  # the generation's services, by name
     after: Mapping[str, ir.Service]  # the draft's services, by name
     program: ir.Program  # what both programs have in common beside services
@@ -175,10 +175,10 @@ def to_record(installation: Installation, changed: ChangedServices | None, draft
     caller holds the store's lock.
     """
     before = installation.current
-    if changed is None or before is None or changed.there != before.number or draft.of is not None:
+    if changed is None or before is None or changed.generation != before.number or draft.of is not None:
         return draft
     try:
-        change, whole = installation.kept_as(before)
+        change, whole = installation.as_change(before)
         kept = installation.program(whole)
         if (
             kept is None

@@ -135,7 +135,7 @@ def settle(installation: Installation) -> list[str]:
     Return a sentence for each thing that was done. Errors: those of :func:`engine.perform` and
     :func:`recovery.recover`.
     """
-    done = mended(installation)
+    done = set_damaged_aside(installation)
     try:
         done += [sentence for sentence in [recovery.recover(installation)] if sentence]
     except StoreError as error:
@@ -151,7 +151,7 @@ def settle(installation: Installation) -> list[str]:
     return done
 
 
-def mended(installation: Installation) -> list[str]:
+def set_damaged_aside(installation: Installation) -> list[str]:
     """Put damaged files of an installation out of the way, with the store's lock held. Return a sentence for each."""
     if not installation.path.is_dir():
         return []

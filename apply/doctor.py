@@ -24,13 +24,13 @@ from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.requirements import IPTABLES, Tool
-from svcc.kernel.rights import Capability, holds
+from svcc.kernel.rights import Capability, has_capability
 from svcc.kernel.steps import StepError
 from svcc.kernel.sysctl.settings import of_device
 from svcc.kernel.xtables.state import State
 from svcc.kernel.xtables.variant import default, saved
 from svcc.targets import find
-from svcc.targets.interface import Target
+from svcc.targets.interface import Bundle, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,16 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
     if {*IPTABLES} & {*target.tools}:
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
-    if os.geteuid() == 0:
-        yield from _examine_tables(target)
+    trial = _trial_bundle(target) if os.geteuid() == 0 else None
+    if trial is not None:
+        yield from _examine_tables(target.name, trial)
         for one in obstructions(served, translated=target.translates, ours=ours):
             if not one.subject.endswith("forwarding"):  # forwarding has its finding already
                 yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
         if not target.translates:
             yield from _examine_memory(target.name)
     yield from _examine_reverse_paths(target.name)
-    yield _examine_by_trial(target)
+    yield _examine_by_trial(target.name, trial)
 
 
 def preflight(name: str) -> list[str]:
@@ -117,18 +118,18 @@ def _examine_variants(target: str) -> Iterator[Finding]:
     yield Finding(target, "iptables variant", variant, remedy, fatal=False)
 
 
-def _examine_tables(target: Target) -> Iterator[Finding]:
+def _examine_tables(target: str, trial: Bundle) -> Iterator[Finding]:
     """Tables of iptables that the target has rules in, and that iptables-save cannot read: no apply is tried there."""
-    program = trial_program()
-    for artifact in target.render(program, program.nodes[0]).artifacts:
+    scope = Scope(trial_program().cluster.prefix)
+    for artifact in trial.artifacts:
         if not isinstance(artifact.state, State):
             continue
         family = artifact.part.name
         with suppress(StepError):  # of a tool that is missing there is a line
-            unreadable = saved(family, default(family), Scope(program.cluster.prefix)).unreadable
+            unreadable = saved(family, default(family), scope).unreadable
             for table in sorted(unreadable & artifact.state.tables.keys()):
                 remedy = "move these to a table of their own (`nft list table` shows them), or serve by target nft"
-                yield Finding(target.name, f"{family} table {table}", "holds rules of nft's own", remedy)
+                yield Finding(target, f"{family} table {table}", "holds rules of nft's own", remedy)
 
 
 def _holds_rules(variant: str) -> bool:
@@ -179,29 +180,34 @@ def _text(path: str) -> str:
         return ""
 
 
-def _examine_by_trial(target: Target) -> Finding:
+def _examine_by_trial(target: str, trial: Bundle | None) -> Finding:
+    """Say whether this machine takes the trial program's rules. ``trial``: None where this process is not root."""
     subject = "loading a trial program"
-    if os.geteuid() != 0:
-        return Finding(target.name, subject, "not tried", "run as root: rules need CAP_NET_ADMIN")
-    program = trial_program()
+    if trial is None:
+        return Finding(target, subject, "not tried", "run as root: rules need CAP_NET_ADMIN")
     try:
-        failures = rehearse(target.render(program, program.nodes[0]))
+        failures = rehearse(trial)
     except NamespaceError:
-        return _not_tried(target.name, subject)
+        return _not_tried(target, subject)
     if not failures:
-        return Finding(target.name, subject, "taken by tools and kernel")
+        return Finding(target, subject, "taken by tools and kernel")
     failure = failures[0]
-    return Finding(target.name, subject, f"{failure.tool} fails at part {failure.part}", failure.words)
+    return Finding(target, subject, f"{failure.tool} fails at part {failure.part}", failure.words)
 
 
 def _not_tried(target: str, subject: str) -> Finding:
     """Where no namespace can be made. A container may be able to change rules all the same."""
-    if not holds(Capability.NET_ADMIN):
+    if not has_capability(Capability.NET_ADMIN):
         return Finding(target, subject, "not tried", "rules need CAP_NET_ADMIN (of a container: --cap-add NET_ADMIN)")
-    if holds(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
+    if has_capability(Capability.SYS_ADMIN):  # and yet it may not: this network is another user namespace's
         return Finding(target, subject, "not tried", "run as root of the user namespace that has this network")
     remedy = "give it CAP_SYS_ADMIN, to try rules in a network namespace; they are applied without it"
     return Finding(target, subject, "not tried", remedy, fatal=False)
+
+
+def _trial_bundle(target: Target) -> Bundle:
+    program = trial_program()
+    return target.render(program, program.nodes[0])
 
 
 def trial_program() -> ir.Program:

@@ -97,7 +97,7 @@ class Reading(ABC, Generic[State]):
         """Read once more, for a session that goes on from there (:meth:`Driver.follow`). None: it may as well begin."""
         return None
 
-    def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
+    def changed_exactly(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
         """Whether ``have`` became ``want`` since an earlier reading, and nothing else changed. Objects that are in both
         states may be left out of them (:class:`svcc.targets.interface.Difference`). False also where that cannot be
         told without parsing.
@@ -119,7 +119,7 @@ class Driver(ABC, Generic[State]):
     can_ask: ClassVar[bool] = False  # whether the kernel can be asked for a few objects alone (:meth:`ask`)
     unowned: ClassVar[bool] = False  # whether its objects belong to nobody (sysctls): only those wanted are read
 
-    def made(self, state: object) -> State | None:
+    def from_target(self, state: object) -> State | None:
         """Return the state that a target made together with an artifact (:class:`Artifact`); None where it made none
         that this driver knows."""
         return None

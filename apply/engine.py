@@ -17,7 +17,7 @@ from svcc.apply.doctor import preflight
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.fingerprints import empty_parts_of, record_fingerprints
+from svcc.apply.fingerprints import record_fingerprints, recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
@@ -56,7 +56,7 @@ class Event:
 Tell = Callable[[Event], None]
 
 
-def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
+def note_findings(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
     """Record the kernel's fingerprints, and what the current generation was compiled from, where the kernel holds what
     that generation put there. The store's lock is held. Where that cannot be recorded, the next command finds it out
     again.
@@ -70,7 +70,7 @@ def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
     ):
         with suppress(OSError, StepError):
             fingerprints = plan.machine.fingerprints(plan.readings, plan.live)
-            record_fingerprints(installation, current, fingerprints, plan.machine.empty(draft.bundle))
+            record_fingerprints(installation, current, fingerprints, plan.machine.empty_parts(draft.bundle))
             installation.note_origin(current, draft)
 
 
@@ -96,7 +96,7 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
 
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
     """
-    before, empty = installation.number, _empty(plan, installation, draft)
+    before, empty = installation.number, _empty_parts(plan, installation, draft)
     generation = installation.record(
         to_record(installation, plan.changed, draft) if isinstance(draft, Draft) else draft
     )
@@ -109,7 +109,7 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
         installation.forget(generation.number)
         raise
     try:
-        journal = _take(plan, journal, tell)
+        journal = _take_steps(plan, journal, tell)
         fingerprints = _read_back(plan, tell)
         tell(Event("finishing"))
         installation.make_current(generation.number)
@@ -125,21 +125,21 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
     journal.remove()
     with suppress(OSError):
         record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints}, empty)
-    _forget(plan, tell)
+    _forget_connections(plan, tell)
     return generation
 
 
-def _empty(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft) -> frozenset[str]:
+def _empty_parts(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft) -> frozenset[str]:
     """The parts that a draft is known to leave empty. A change of services leaves those as they are that the plan does
     not change."""
     if isinstance(draft, Draft):
-        return plan.machine.empty(draft.bundle)
+        return plan.machine.empty_parts(draft.bundle)
     current = installation.current
-    known = frozenset[str]() if current is None else empty_parts_of(installation, current)
+    known = frozenset[str]() if current is None else recorded_parts(installation, current).empty
     return known - {one.part for one in plan.differing}
 
 
-def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
+def _take_steps(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
     """Take all steps of the plan, and mark in the journal when the new rules serve. Return the journal as it is then.
 
     The new rules serve after the last step up to their phase; addresses may be taken before it (see Machine.steps).
@@ -158,11 +158,11 @@ def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
     return journal
 
 
-def _forget(plan: ExecutionPlan, tell: Tell) -> None:
+def _forget_connections(plan: ExecutionPlan, tell: Tell) -> None:
     """Have the kernel forget UDP connections to endpoints that are gone. The new rules serve without that, so an error
     here becomes a warning, and does not undo the apply."""
     try:
-        stale = conntrack.stale(plan.ending, plan.new_frontends, plan.networks)
+        stale = conntrack.stale_connections(plan.forgotten_routes, plan.new_frontends, plan.networks)
         if stale:
             _quietly(tell, Event("forgetting", number=len(stale)))
             conntrack.forget(stale)

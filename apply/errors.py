@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from svcc.compiler.errors import SvccError
@@ -43,6 +44,15 @@ class ToolFailed(SvccError):
         self.part: str = error.part
         self.words: str = error.words
         self.end: ToolEnd = error.end
+
+
+@contextmanager
+def raise_tool_failed() -> Iterator[None]:
+    """Raise a StepError, which :mod:`svcc.kernel` raises, as a ToolFailed, which is an SvccError."""
+    try:
+        yield
+    except StepError as error:
+        raise ToolFailed(error) from error
 
 
 class InvalidPlan(SvccError):

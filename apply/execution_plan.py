@@ -37,11 +37,11 @@ class ExecutionPlan:
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
     asking: bool = False  # whether only objects that differ are read back: all others are known to be there
     #: Makes the machine that going back needs, where ``machine`` does not know all bundles that may be in the kernel.
-    whole: Callable[[], Machine] | None = field(default=None, repr=False)
+    make_whole_machine: Callable[[], Machine] | None = field(default=None, repr=False)
     changed: ChangedServices | None = field(default=None, repr=False)  # where only these services differ
 
     @property
-    def ending(self) -> frozenset[Route]:
+    def forgotten_routes(self) -> frozenset[Route]:
         """The routes whose UDP connections are forgotten."""
         return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
 
@@ -52,7 +52,7 @@ class ExecutionPlan:
 
     def whole_machine(self) -> Machine:
         """Return the machine that going back needs. Errors: StoreError, ValueError."""
-        return self.machine if self.whole is None else self.whole()
+        return self.machine if self.make_whole_machine is None else self.make_whole_machine()
 
     @property
     def recognised(self) -> bool:

@@ -16,27 +16,24 @@ from svcc.apply.driver import Fingerprint
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
 from svcc.kernel.json_values import Json, members, string, strings
-from svcc.targets.interface import Bundle
 
 
 @dataclass(frozen=True)
-class RecordedState:
-    """The bundle of a generation, and the known fingerprints that its parts had in the kernel."""
+class RecordedParts:
+    """What is recorded of the kernel's parts while a generation is in place."""
 
-    bundle: Bundle | None = None
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)  # by part
+    #: The parts that the bundle leaves empty (:meth:`svcc.apply.machine.Machine.empty_parts`).
+    empty: frozenset[str] = frozenset()
 
 
-def fingerprints_of(installation: Installation, generation: Generation) -> dict[str, Fingerprint]:
-    """Return the recorded fingerprints of a generation, by part; parts without a fingerprint are left out."""
+def recorded_parts(installation: Installation, generation: Generation) -> RecordedParts:
+    """Return what is recorded of a generation's parts. Nothing is where the record is missing or damaged."""
     noted = _noted(installation, generation)
-    return {part: _from_json(members(one)) for part, one in members(noted["parts"]).items()} if noted else {}
-
-
-def empty_parts_of(installation: Installation, generation: Generation) -> frozenset[str]:
-    """Return the recorded parts that a generation's bundle leaves empty (:meth:`svcc.apply.machine.Machine.empty`)."""
-    noted = _noted(installation, generation)
-    return frozenset(strings(noted["empty"])) if noted else frozenset()
+    if not noted:
+        return RecordedParts()
+    fingerprints = {part: _from_json(members(one)) for part, one in members(noted["parts"]).items()}
+    return RecordedParts(fingerprints, frozenset(strings(noted["empty"])))
 
 
 def record_fingerprints(

@@ -59,7 +59,7 @@ class Installation:
             return True
 
     @property
-    def holds(self) -> bool:
+    def may_have_objects(self) -> bool:
         """Whether the kernel holds, or may hold, anything of this installation. Otherwise only its history is left."""
         if self.journal.exists() or self.confirm.exists():
             return True
@@ -141,7 +141,7 @@ class Installation:
         change, whole = self._change(generation)
         return change.program(KeptProgram(text_of(self.file(whole.number, "program"))))
 
-    def kept_as(self, generation: Generation) -> tuple[ServicesChange, Generation]:
+    def as_change(self, generation: Generation) -> tuple[ServicesChange, Generation]:
         """Return how a generation is recorded: a change, and the whole generation that it is a change to.
 
         For a generation that is itself recorded whole, return an empty change and that generation. Errors: StoreError.
@@ -240,7 +240,7 @@ class Installation:
 
     def is_as_written(self, generation: Generation) -> bool:
         """Whether this same svcc wrote a generation, and its files have not changed since: they need not be parsed."""
-        _, whole = self.kept_as(generation)
+        _, whole = self.as_change(generation)
         noted = cache.read(self.file(whole.number, "compiled"), whole.hash)
         known = None if noted is None else members(noted).get("services")
         return (

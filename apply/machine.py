@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from svcc.apply import drivers, nft
 from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition
-from svcc.apply.fingerprints import RecordedState
 from svcc.apply.scope import Scope
 from svcc.apply.states import Differing, DifferingPart, FromText, States
 from svcc.kernel.steps import TEARDOWN, Change, FrontendAddress, Phase, Route, Step
@@ -51,27 +50,42 @@ class Machine:
         readings = ((driver.part, driver.begin(self.scope, fingerprints.get(driver.part))) for driver in self.drivers)
         return {part: reading for part, reading in readings if reading is not None}
 
-    def read(self, wanted: States, readings: Readings | None = None, known: RecordedState | None = None) -> States:
+    def read(
+        self,
+        wanted: States,
+        readings: Readings | None = None,
+        recorded: Bundle | None = None,
+        fingerprints: Mapping[str, Fingerprint] = MappingProxyType({}),
+    ) -> States:
         """Return the states of our objects in the kernel. Errors: StepError.
 
         ``wanted``: of objects that belong to nobody, those that it names are read. ``readings``: readings that were
-        begun in the same scope; None: begin them now. ``known``: a recorded bundle and its fingerprints: a part that
-        matches them is not parsed.
+        begun in the same scope; None: begin them now. ``recorded``: the bundle in place, with the ``fingerprints`` that
+        its parts had in the kernel: a part that matches its fingerprint is not parsed.
         """
         readings = self.begin() if readings is None else readings
-        return States({one.part: self._state(one, readings.get(one.part), wanted, known) for one in self.drivers})
+        return States(
+            {
+                one.part: self._state(one, readings.get(one.part), wanted, recorded, fingerprints.get(one.part))
+                for one in self.drivers
+            }
+        )
 
     def _state(
-        self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: RecordedState | None
+        self,
+        driver: Driver[State],
+        reading: Reading[State] | None,
+        wanted: States,
+        recorded: Bundle | None,
+        fingerprint: Fingerprint | None,
     ) -> State | FromText[State]:
         """Return the state that is read, or that of the recorded bundle where the part matches its fingerprint."""
         if reading is None:
             return driver.read(self.scope, wanted.of(driver))
-        fingerprint = known.fingerprints.get(driver.part) if known else None
-        if known and fingerprint and reading.matches(fingerprint, self.scope):
-            return _from_text(driver, known.bundle, self.scope, fingerprint.live_only)
+        if fingerprint and reading.matches(fingerprint, self.scope):
+            return _from_text(driver, recorded, self.scope, fingerprint.live_only)
         state = reading.state(self.scope, wanted.of(driver))
-        if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
+        if recorded and not _text(recorded, driver.part) and state == driver.parse("", self.scope):
             return FromText(driver, _no_text, self.scope, driver.live_only(state))
         return state
 
@@ -89,7 +103,7 @@ class Machine:
                 return False
         return True
 
-    def empty(self, bundle: Bundle | None) -> frozenset[str]:
+    def empty_parts(self, bundle: Bundle | None) -> frozenset[str]:
         """The parts, of those that are not recognised by a fingerprint, that a bundle leaves empty."""
         return frozenset(one.part for one in self.drivers if not (one.has_fingerprint or _text(bundle, one.part)))
 
@@ -126,7 +140,7 @@ class Machine:
         again = {one.part: found for one in rest if (found := self._again(one.driver, readings.get(one.part)))}
         now = {}
         for one in rest:
-            asked = one.asked(self.scope) if asking else None
+            asked = one.as_kernel_has_it(self.scope) if asking else None
             if asked is None:
                 asked = self._read_again(one, again.get(one.part), readings.get(one.part), wanted)
             now[one.part] = asked
@@ -142,7 +156,7 @@ class Machine:
     ) -> DifferingPart[State]:
         """Return a part with the state that it has now, and with the whole state that is wanted."""
         driver = one.driver
-        if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
+        if reading and earlier and reading.changed_exactly(earlier, one.have, one.want, self.scope):
             live = driver.with_live_only(one.want, driver.live_only(one.have))
             return replace(one, have=live, want=live)
         whole = wanted.of(driver)
@@ -217,14 +231,14 @@ class Machine:
         Translated connections go on when another part translates the new ones, so their routes do not count as gone.
         Connections of IPVS end with it.
         """
-        gone = {route for one in differing for route in one.gone()}
+        gone = {route for one in differing for route in one.gone_routes()}
         if not gone or transition.new == transition.old or transition.from_balancer:
             return gone
         return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
     def new_frontends(self, differing: Differing) -> set[FrontendAddress]:
         """Return the frontends that are served in the wanted states, and are not before."""
-        come = {route.frontend for one in differing for route in one.new()}
+        come = {route.frontend for one in differing for route in one.new_routes()}
         return come - {frontend for one in differing for frontend in one.driver.serves(one.have, come)}
 
 

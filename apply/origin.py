@@ -18,7 +18,7 @@ class Origin:
     node: str | None  # as the command line named it; None: it named none
     sources: Sources
 
-    def gives(self, file: str, target: str, node: str | None) -> bool:
+    def is_unchanged(self, file: str, target: str, node: str | None) -> bool:
         """Whether compiling a file again would give the same bundle. Errors: OSError."""
         asked = target, node, os.path.abspath(file)
         return asked == (self.target, self.node, self.sources.first) and self.sources.unchanged()

@@ -48,10 +48,10 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     """Yield a sentence for each address of the machine for which a bundle cannot be applied here. Errors: StepError."""
     target = find(bundle.target) if bundle is not None else None
     if bundle is not None and target is not None:
-        yield from taken(set(target.exclusive_addresses(bundle)), target.service_networks(bundle), scope)
+        yield from address_obstacles(set(target.exclusive_addresses(bundle)), target.service_networks(bundle), scope)
 
 
-def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
+def address_obstacles(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
     """Yield a sentence for each address of the machine that services want for themselves, or whose network they want.
 
     Errors: StepError.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.by_service import ChangedServices, differing_rules
-from svcc.apply.driver import Fingerprint, Transition
+from svcc.apply.driver import Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import RecordedState, empty_parts_of, fingerprints_of
+from svcc.apply.fingerprints import RecordedParts, recorded_parts
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
@@ -43,10 +43,11 @@ class EarlyReadings:
 
     generation: int | None
     scope: Scope
+    recorded: RecordedParts  # of that generation
     readings: Readings
     stamp: str = ""  # the store's stamp when they were begun
 
-    def holds(self, installation: Installation, scope: Scope) -> bool:
+    def are_of(self, installation: Installation, scope: Scope) -> bool:
         """Whether they are readings of this installation in this scope, and its generation is still the same."""
         return self.generation == installation.number and self.scope == replace(scope, bundles=())
 
@@ -60,23 +61,24 @@ def read_early(store: Store) -> EarlyReadings | None:
     Errors: StepError, StoreError.
     """
     with store.reading(patience=0) as stamp:
-        found = [one for one in store.installations() if one.holds]
+        found = [one for one in store.installations() if one.may_have_objects]
         generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
         if generation is None:
             return None
         scope = Scope(generation.prefix, generation.device)
-        fingerprints = fingerprints_of(found[0], generation)
-        return EarlyReadings(generation.number, scope, Machine(scope).begin(fingerprints), stamp)
+        recorded = recorded_parts(found[0], generation)
+        return EarlyReadings(generation.number, scope, recorded, Machine(scope).begin(recorded.fingerprints), stamp)
 
 
-def _readings(
-    installation: Installation, scope: Scope, fingerprints: Mapping[str, Fingerprint], early: EarlyReadings | None
-) -> Readings:
-    """Return the early readings, where they are of the generation in place; else begin readings now. Errors:
-    StepError."""
-    if early is not None and early.holds(installation, scope):
-        return early.readings
-    return Machine(scope).begin(fingerprints)
+def _begin(
+    installation: Installation, before: Generation | None, scope: Scope, early: EarlyReadings | None
+) -> tuple[RecordedParts, Readings]:
+    """Return what is recorded of the parts of the generation in place (``before``), and readings of the kernel: the
+    early ones where they are of that generation, else readings that begin now. Errors: StepError."""
+    if early is not None and early.are_of(installation, scope):
+        return early.recorded, early.readings
+    recorded = RecordedParts() if before is None else recorded_parts(installation, before)
+    return recorded, Machine(scope).begin(recorded.fingerprints)
 
 
 def make_plan(
@@ -88,21 +90,21 @@ def make_plan(
     ValueError.
     """
     before = installation.current
-    scope = _scope(draft.scope, before)
-    fingerprints = fingerprints_of(installation, before) if before is not None else {}
-    readings = _readings(installation, scope, fingerprints, early)
+    scope = _scope_spelt_as_before(draft.scope, before)
+    recorded, readings = _begin(installation, before, scope, early)
+    fingerprints = recorded.fingerprints
     if before is not None and fingerprints:
         changed = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
         if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
             return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
-    ended, old = _finished(installation, before, draft), _known(installation, before)
+    ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
     fingerprints = {} if old is None else fingerprints
-    live = known.read(wanted, readings, RecordedState(old, fingerprints))  # objects of the draft alone are not ours yet
+    live = known.read(wanted, readings, old, fingerprints)  # objects of the draft alone are not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
     if not differing:
@@ -138,14 +140,16 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         wanted,
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
-        ended=finished(before, after),
+        ended=ended_flows(before, after),
         lasts=lasts(after, here),
         networks=after.node_port_networks,
         patience=patience,
         readings=recognised.readings,
         translates=True,
     )
-    return replace(plan, whole=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed)
+    return replace(
+        plan, make_whole_machine=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed
+    )
 
 
 def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
@@ -159,7 +163,7 @@ def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> t
     return tuple(dict.fromkeys(found))
 
 
-def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
+def _ended_flows(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
     """Return the routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. There are
     none for a bundle that was compiled before, as its endpoints are not known.
     """
@@ -169,12 +173,12 @@ def _finished(installation: Installation, before: Generation | None, draft: Draf
         old = installation.summary(before)
     except StoreError:
         return frozenset()
-    return finished(old, draft.summary)
+    return ended_flows(old, draft.summary)
 
 
-def finished(old: Summary, new: Summary) -> frozenset[Route]:
+def ended_flows(old: Summary, new: Summary) -> frozenset[Route]:
     """Return the UDP routes of endpoints that are draining in the old summary, and are not in the new one at all."""
-    return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
+    return frozenset(route for route in old.draining_routes("udp") if not new.lasts(route))
 
 
 def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
@@ -194,17 +198,15 @@ def nothing_to_do(
     """
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
-    fingerprints = fingerprints_of(installation, generation)
-    readings = _readings(installation, scope, fingerprints, early)
+    recorded, readings = _begin(installation, generation, scope, early)
     target = find(generation.target) if generation.target else None
-    empty = empty_parts_of(installation, generation)
-    filled = [part.name for part in target.parts if part.name not in empty] if target else []
-    if not machine.is_as_recorded(fingerprints, readings, filled):
+    filled = [part.name for part in target.parts if part.name not in recorded.empty] if target else []
+    if not machine.is_as_recorded(recorded.fingerprints, readings, filled):
         return None
     return ExecutionPlan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
 
 
-def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
+def _readable_bundle(installation: Installation, generation: Generation | None) -> Bundle | None:
     """Return a generation's bundle. Return None also where its record is damaged: svcc then goes on from what it finds
     in the kernel."""
     try:
@@ -213,7 +215,7 @@ def _known(installation: Installation, generation: Generation | None) -> Bundle 
         return None
 
 
-def _scope(scope: Scope, before: Generation | None) -> Scope:
+def _scope_spelt_as_before(scope: Scope, before: Generation | None) -> Scope:
     """Return the scope with the prefix as the generation before spelt it, as nft's tables do not tell `Custom` from
     `CUSTOM`; and with that generation's device, where the scope names none."""
     if before is None or scope.prefix.lower() != before.prefix.lower():

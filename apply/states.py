@@ -34,7 +34,7 @@ class FromText(Generic[State]):
         return "" if artifact is None else artifact.text
 
     @property
-    def made(self) -> object | None:
+    def objects(self) -> object | None:
         """The objects that the target printed the text from; None where only the text is known."""
         artifact = self.artifact()
         return None if artifact is None else artifact.state
@@ -42,7 +42,7 @@ class FromText(Generic[State]):
     @cached_property
     def state(self) -> State:
         """The state. Errors: UnreadableText."""
-        made = None if self.made is None else self.driver.made(self.made)
+        made = None if self.objects is None else self.driver.from_target(self.objects)
         try:
             state = self.driver.parse(self.text, self.scope) if made is None else made
             return self.driver.with_live_only(state, self.live_only)
@@ -87,15 +87,15 @@ class DifferingPart(Generic[State]):
         """Yield the changes from the live state to the wanted one."""
         return self.driver.changes(self.have, self.want)
 
-    def gone(self) -> set[Route]:
+    def gone_routes(self) -> set[Route]:
         """Return the routes of the live state that the wanted one lacks."""
         return self.driver.gone_routes(self.have, self.want)
 
-    def new(self) -> set[Route]:
+    def new_routes(self) -> set[Route]:
         """Return the routes of the wanted state that the live one lacks."""
         return self.driver.gone_routes(self.want, self.have)
 
-    def asked(self, scope: Scope) -> DifferingPart[State] | None:
+    def as_kernel_has_it(self, scope: Scope) -> DifferingPart[State] | None:
         """Return the part with the state that the kernel has now (:meth:`Driver.ask`); None where the kernel cannot be
         asked for its objects alone."""
         found = self.driver.ask(self.have, self.want, scope)
@@ -111,7 +111,7 @@ def differing_part(
     """
     if difference is None:
         return None
-    have, want = driver.made(difference.before), driver.made(difference.after)
+    have, want = driver.from_target(difference.before), driver.from_target(difference.after)
     assert have is not None
     assert want is not None
     live_only = fingerprint.live_only if fingerprint else None

@@ -85,7 +85,7 @@ class Summary:
         """Whether connections of a route may go on because its endpoint is still declared for the frontend."""
         return any(one.lasts(route) for one in self._at(route.frontend))
 
-    def finishing(self, protocol: str) -> Iterator[Route]:
+    def draining_routes(self, protocol: str) -> Iterator[Route]:
         """Yield the routes to endpoints that get no new connections, and finish those that they have. No rule leads to
         these endpoints any more."""
         for one in self.frontends:

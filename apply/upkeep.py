@@ -18,11 +18,11 @@ from svcc.apply import engine, planning, whole
 from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition, balances
 from svcc.apply.engine import Tell
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
-from svcc.apply.fingerprints import fingerprints_of
+from svcc.apply.fingerprints import recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import DRIVERS, Machine, Readings
-from svcc.apply.own_addresses import taken
+from svcc.apply.own_addresses import address_obstacles
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import ChangedService, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
@@ -87,9 +87,8 @@ class _Whole:
 class Upkeep:
     """What a session put into the kernel, kept up to date while services are changed one by one.
 
-    ``stamp``: the stamp that the store has had since the session last took its lock; "" when somebody else took it
-    since. ``generation``: the one in place. ``reviewed``: the program that `svcc history` lists. ``served``: the
-    program as it is served.
+    ``installation``: that of the session's prefix. ``generation``: the one in place. ``reviewed``: the program that
+    `svcc history` lists. ``served``: the program as it is served.
     """
 
     def __init__(
@@ -105,9 +104,8 @@ class Upkeep:
         current = installation.current
         if current is None:
             raise StoreError("no program is in place")
-        self.stamp = ""
         self.generation, self.reviewed, self.served = current, reviewed, now.program
-        self._installation, self._target, self._node, self._patience = installation, target, now.node, patience
+        self.installation, self._target, self._node, self._patience = installation, target, now.node, patience
         self._assembly = now.assembly
         self._served = {one.name: one for one in now.program.services}
         self._whole = _whole(installation, current, now.program)
@@ -170,11 +168,11 @@ class Upkeep:
             return None
         of = None if edited else self.generation.reviewed
         if edited and differing_services(program, served):
-            of = self._installation.record(self._draft(program, source, None)).number
+            of = self.installation.record(self._draft(program, source, None)).number
         plan = self._plan(differences, changed, served, readings)
         engine.check(plan, tell, every=False)
         self._held = None
-        self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
+        self.generation = engine.perform(plan, self.installation, self._draft(served, source, of), tell)
         self.reviewed, self.served = program, served
         for name, one in changed.items():
             if one is None:
@@ -193,15 +191,15 @@ class Upkeep:
 
         ``served``: the program that it serves; ``digest``: that of its bundle. Errors: OSError, StoreError.
         """
-        kept = whole.take_over(self._installation, generation, digest)
-        self._whole = _Whole(self._installation, kept, served)
+        kept = whole.take_over(self.installation, generation, digest)
+        self._whole = _Whole(self.installation, kept, served)
         if kept.number == self.generation.number:
             self.generation = kept
 
     def _draft(self, program: ir.Program, source: str, of: int | None) -> ChangeDraft:
         kept = self._whole
         change = kept.change(program, self._node)
-        named = source if of is None else self._installation.generation(of).source
+        named = source if of is None else self.installation.generation(of).source
         scope = Scope(self.generation.prefix, self.generation.device)
         return ChangeDraft(kept.generation, kept.program_hash, change, scope, named, of)
 
@@ -220,11 +218,11 @@ class Upkeep:
 
         Errors: StepError.
         """
-        installation = self._installation
+        installation = self.installation
         if installation.journal.exists() or installation.confirm.exists():
             return None
         machine = Machine(self._scope)
-        fingerprints = fingerprints_of(installation, self.generation)
+        fingerprints = recorded_parts(installation, self.generation).fingerprints
         readings: dict[str, Reading[Any]] = {}
         for driver in machine.drivers:
             artifact = self._others.artifact(driver.part)
@@ -250,7 +248,7 @@ class Upkeep:
             one = differing_part(driver, differences.get(driver.part), None)
             if one is None or driver.part in _FINGERPRINTED:
                 continue
-            live = one.asked(self._scope) if driver.part in self._asked else None
+            live = one.as_kernel_has_it(self._scope) if driver.part in self._asked else None
             if live is None or (live.have != one.have and not driver.unowned):
                 return None
             found[driver.part] = Difference(live.have, one.want)
@@ -263,8 +261,8 @@ class Upkeep:
         them. Errors: StepError."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
-        fingerprints = fingerprints_of(self._installation, generation)
-        live = machine.parse_later(lambda: self._installation.bundle(generation), fingerprints)
+        fingerprints = recorded_parts(self.installation, generation).fingerprints
+        live = machine.parse_later(lambda: self.installation.bundle(generation), fingerprints)
         wanted = machine.parse_later(assembly.bundle, fingerprints)
         differing = _differing(machine, differences, fingerprints)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
@@ -276,7 +274,7 @@ class Upkeep:
             wanted,
             differing,
             obstacles=self._obstacles(differences, differing),
-            ended=planning.finished(before, after),
+            ended=planning.ended_flows(before, after),
             lasts=planning.lasts(after, here),
             networks=after.node_port_networks,
             patience=self._patience,
@@ -287,7 +285,9 @@ class Upkeep:
             plan,
             fingerprints=fingerprints,
             asking=True,
-            whole=lambda: Machine(self._scope.including(self._installation.bundle(generation), assembly.bundle())),
+            make_whole_machine=lambda: Machine(
+                self._scope.including(self.installation.bundle(generation), assembly.bundle())
+            ),
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
@@ -301,14 +301,14 @@ class Upkeep:
             yield from one.driver.in_use(one.have, one.want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
         new = self._exclusive({part: one.after for part, one in differences.items()})
-        yield from taken(new - old, ServiceNetworks(), self._scope)
+        yield from address_obstacles(new - old, ServiceNetworks(), self._scope)
 
     def _exclusive(self, states: Mapping[str, object]) -> set[ir.Address]:
         parts = (part for part in self._target.parts if part.name in states)
         bundle = Bundle(self._target.name, None, tuple(Artifact(part, "", states[part.name]) for part in parts))
         return {*self._target.exclusive_addresses(bundle)}
 
-    def as_left(self) -> bool:
+    def kernel_is_as_left(self) -> bool:
         """Whether everything under the prefix is as this session left it. Errors: StepError."""
         readings = self._readings()
         if readings is None:

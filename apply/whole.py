@@ -33,7 +33,7 @@ def write_by_process(root: Path, name: str, generation: Generation) -> str:
     words = [sys.executable, "-P", "-m", __name__, str(root.absolute()), name, str(generation.number)]
     done = tools.run(words, name="writing a generation whole")
     if done.returncode:
-        raise done.error("record", done.said.rpartition(": ")[2])
+        raise done.error("record", done.complaint.rpartition(": ")[2])
     return done.stdout.strip()
 
 

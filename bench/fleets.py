@@ -192,9 +192,9 @@ class _Machine:
         if (taken := self._node.read()) is None:
             return
         if await self._node.agrees(taken):
-            self._node.kept(taken)
+            self._node.note_kept(taken)
         else:
-            self._node.failed(taken, "etcd does not want it any more")
+            self._node.note_failed(taken, "etcd does not want it any more")
 
 
 @asynccontextmanager

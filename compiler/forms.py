@@ -82,7 +82,7 @@ class Forms:
                 return found
         return None
 
-    def wanted(self, text: str, at: int) -> bool:
+    def wants_form_of(self, text: str, at: int) -> bool:
         """Whether to make a form of the text at an offset, which no known form matches."""
         if not text.startswith("service", at):
             return False

@@ -141,10 +141,10 @@ class Reader:
             return
         self._patterns.append((os.path.abspath(folder), pattern, tuple(matches)))
         if not matches:
-            from svcc.compiler.slips import foreign_path  # needed only for programs with errors
+            from svcc.compiler.slips.declarations import hint_for_path  # needed only for programs with errors
 
             relative = f"the pattern is relative to {folder}/" if str(folder) != "." else None
-            self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, foreign_path(pattern) or relative)
+            self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, hint_for_path(pattern) or relative)
         for match in matches:
             self._included(folder / match, span)
 

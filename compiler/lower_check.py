@@ -58,7 +58,7 @@ def _options(values: Values, kind: ir.CheckKind, words: tuple[Word, ...]) -> Ite
         if value is None:
             value = next(left)
         if name == "what":
-            from svcc.compiler.slips import CHECK_OPTIONS  # wrong programs alone need it
+            from svcc.compiler.slips.checks import CHECK_OPTIONS  # wrong programs alone need it
 
             guess = did_you_mean(word, CHECK_OPTIONS)
             values.error(Code.CHECK, f"`check {kind}` asks for no name or path", word, guess)

@@ -18,6 +18,11 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_./-]")
 _PROTOCOLS = frozenset(("tcp", "udp", "sctp", "http", "https", "http2", "http3", "quic", "grpc", "tls"))
 
 
+def quotable(name: str) -> bool:
+    """Whether a name that the plain form cannot hold is a name in quotes."""
+    return QUOTED.fullmatch(name) is not None
+
+
 def digest(text: str) -> str:
     """Return a short hash of a text, the same on every machine."""
     return sha256(text.encode()).hexdigest()[:HASH_DIGITS]

@@ -169,7 +169,7 @@ class Parser:
             while (found := forms.read(text, at)) is not None:
                 item, at = found
                 items.append(item)
-            if not forms.wanted(text, at) or (form := self._form(lexer, text[at:])) is None:
+            if not forms.wants_form_of(text, at) or (form := self._form(lexer, text[at:])) is None:
                 return at
             forms.add(form)
 

@@ -11,7 +11,10 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.foreign_words import foreign_option, foreign_word
-from svcc.compiler.slips import CHECK_OPTIONS, foreign_shape, foreign_statement, hidden, quotable
+from svcc.compiler.names import quotable
+from svcc.compiler.slips import hint_for_line, hint_for_piece
+from svcc.compiler.slips.checks import CHECK_OPTIONS
+from svcc.compiler.slips.signs import hints_for_hidden_characters
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -242,14 +245,14 @@ class _Culprit:
                 hint += ": is a `}` missing before it?"
         else:
             listed = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
-            signs = next(hidden(word), None)
+            signs = next(hints_for_hidden_characters(word), None)
             shape = self._shape() if bare == word else None  # the colon is not what is wrong here
             hint = signs or self._foreign() or shape or did_you_mean(bare, known) or listed
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
 
     def _foreign(self) -> str | None:
         """Return what to say about a statement that begins like one of another tool's. Return None for any other."""
-        return foreign_statement(self.statement) or foreign_word(self.token, self.block)
+        return hint_for_line(self.statement) or foreign_word(self.token, self.block)
 
     def _option(self) -> str | None:
         return foreign_option(self.token) if self.block == "endpoints" else None
@@ -286,7 +289,7 @@ class _Culprit:
         return Diagnostic(Code.SYNTAX, message, self.span, hint, related)
 
     def _shape(self) -> str | None:
-        return foreign_shape(self.statement, self.at)
+        return hint_for_piece(self.statement, self.at)
 
     def _values(self) -> str | None:
         """Return the values of the statement, where it takes one of a few."""
@@ -324,7 +327,7 @@ class _Culprit:
             return "a block stands in braces: { … }"
         if token.type == "LBRACE" and "NAME" in expected and self.statement.strip() in _OPENING:
             return f"the name stands before the `{{`: {self.statement.strip()} web {{ … }}"
-        return next(hidden(token), None) or _KINDS.get(token.type)
+        return next(hints_for_hidden_characters(token), None) or _KINDS.get(token.type)
 
 
 def _keywords(expected: set[str]) -> set[str]:
@@ -359,5 +362,5 @@ def _bad_character(offset: int, source: Source, text: str) -> Diagnostic:
             Code.UNCLOSED, "the string is never closed", Span(source, offset, line_end), 'a `"` is missing'
         )
     shown = character if character.isprintable() else f"U+{ord(character):04X}"
-    hint = next(hidden(character), None)
+    hint = next(hints_for_hidden_characters(character), None)
     return Diagnostic(Code.SYNTAX, f"`{shown}` cannot stand here", Span(source, offset, offset + 1), hint)

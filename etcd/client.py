@@ -59,7 +59,7 @@ class Client:
         ``patience``: seconds after which the next member is asked as well, each of them once; None: the next one is
         asked when one has not answered within the client's ``timeout``.
         """
-        request = wire.one(key)
+        request = wire.single_key(key)
         if patience is None:
             answer = await self._members.ask("kv/range", request)
         else:
@@ -93,7 +93,7 @@ class Client:
         """
         answer = await self._members.ask("kv/txn", wire.transaction(compares, then, otherwise), once=True)
         succeeded = answer.flag("succeeded")
-        found = wire.found(answer, then if succeeded else otherwise)
+        found = wire.entries_found(answer, then if succeeded else otherwise)
         return Outcome(succeeded, wire.header(answer).revision, found)
 
     async def grant(self, ttl: int) -> Lease:

@@ -86,7 +86,7 @@ async def _listed_and_watched(
         yield read
     # Watch at the member that gave the listing: it has reached that revision, and another one may lag behind it.
     again = _Again(members, prefix, told, reread)
-    watched = watch(members, members.preferred, prefix, told.revision + 1, again.made, patience)
+    watched = watch(members, members.preferred, prefix, told.revision + 1, again.note_revision, patience)
     async with aclosing(watched):
         coming, reading = _task(_next(watched)), _task(again.read())
         try:
@@ -113,7 +113,7 @@ class _Again:
         self._members, self._prefix, self._told, self._reread = members, prefix, told, reread
         self._due = asyncio.Event()
 
-    def made(self, revision: int) -> None:
+    def note_revision(self, revision: int) -> None:
         """Note that the watch was made at this revision.
 
         Where there were changes since the listing, and etcd has compacted up to them, the watch leaves out the

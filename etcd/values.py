@@ -131,7 +131,7 @@ def unchanged(entry: Entry) -> Compare:
     return Compare(entry.key, Field.MODIFIED, Relation.EQUAL, entry.mod_revision)
 
 
-def made_at(key: str, revision: int) -> Compare:
+def created_at(key: str, revision: int) -> Compare:
     """Return the condition that the key was created at this revision, and not deleted since, whatever it holds."""
     return Compare(key, Field.CREATED, Relation.EQUAL, revision)
 
@@ -141,7 +141,7 @@ def as_read(key: str, entry: Entry | None) -> Compare:
     return absent(key) if entry is None else unchanged(entry)
 
 
-def holds(key: str, value: bytes) -> Compare:
+def has_value(key: str, value: bytes) -> Compare:
     """Return the condition that the key has this value."""
     return Compare(key, Field.VALUE, Relation.EQUAL, value)
 

@@ -21,26 +21,26 @@ async def watch(
     member: str,
     prefix: str,
     from_revision: int,
-    made: Callable[[int], None] = lambda _: None,
+    on_made: Callable[[int], None] = lambda _: None,
     patience: float | None = None,
 ) -> AsyncGenerator[Changes, None]:
     """Yield changes of the keys that begin with a prefix, as one member reports them. It ends only by an error.
 
-    ``made`` is called, once the watch was made, with a revision that the store had reached by then (the one in etcd's
-    own message may be older). ``patience``: seconds of silence after which the member is asked, and within which it has
-    to answer; None: the client's ``timeout``.
+    ``on_made`` is called, once the watch was made, with a revision that the store had reached by then (the one in
+    etcd's own message may be older). ``patience``: seconds of silence after which the member is asked, and within which
+    it has to answer; None: the client's ``timeout``.
     """
     request: Request = {"create_request": {**below(prefix), "start_revision": str(from_revision), "fragment": True}}
     limit = members.timeout if patience is None else patience
     told = False
     try:
-        async for changes in _stream(members, member, prefix, request, from_revision, made, limit):
+        async for changes in _stream(members, member, prefix, request, from_revision, on_made, limit):
             told = True
             yield changes
     except NotAuthenticated as error:
         if told or not await members.renew(member, error):
             raise
-    async for changes in _stream(members, member, prefix, request, from_revision, made, limit):
+    async for changes in _stream(members, member, prefix, request, from_revision, on_made, limit):
         yield changes
 
 
@@ -50,14 +50,14 @@ async def _stream(
     prefix: str,
     request: Request,
     from_revision: int,
-    made: Callable[[int], None],
+    on_made: Callable[[int], None],
     limit: float,
 ) -> AsyncGenerator[Changes, None]:
     async with members.stream(member, "watch", request, limit) as messages:
         reader = _Reader(members, member, prefix, messages, limit)
         try:
             _check_created(members, await reader.first(), from_revision)
-            made(await reader.ask())
+            on_made(await reader.ask())
             together: list[Change] = []
             while True:
                 message = await reader.next()

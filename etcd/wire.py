@@ -138,7 +138,7 @@ def key_bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def one(key: str) -> Request:
+def single_key(key: str) -> Request:
     """Return the range of a single key."""
     return {"key": encoded(key_bytes(key))}
 
@@ -197,7 +197,7 @@ _OPERANDS = {
 def _comparison(compare: Compare) -> Request:
     operand = encoded(compare.operand) if isinstance(compare.operand, bytes) else str(compare.operand)
     return {
-        **one(compare.key),
+        **single_key(compare.key),
         "target": compare.field.value,
         "result": compare.relation.value,
         _OPERANDS[compare.field]: operand,
@@ -207,7 +207,7 @@ def _comparison(compare: Compare) -> Request:
 def put(operation: Put) -> Request:
     """Return a put, for a request of its own or within a transaction."""
     attached: Request = {"lease": str(operation.lease.id)} if operation.lease else {}
-    return {**one(operation.key), "value": encoded(operation.value), **attached}
+    return {**single_key(operation.key), "value": encoded(operation.value), **attached}
 
 
 def _operation(operation: Operation) -> Request:
@@ -215,9 +215,9 @@ def _operation(operation: Operation) -> Request:
         case Put():
             return {"request_put": put(operation)}
         case Delete(key, prefix):
-            return {"request_delete_range": below(key) if prefix else one(key)}
+            return {"request_delete_range": below(key) if prefix else single_key(key)}
         case Get(key, prefix):
-            return {"request_range": below(key) if prefix else one(key)}
+            return {"request_range": below(key) if prefix else single_key(key)}
 
 
 def transaction(compares: Sequence[Compare], then: Sequence[Operation], otherwise: Sequence[Operation]) -> Request:
@@ -229,7 +229,7 @@ def transaction(compares: Sequence[Compare], then: Sequence[Operation], otherwis
     }
 
 
-def found(message: Message, asked: Sequence[Operation]) -> tuple[tuple[Entry, ...], ...]:
+def entries_found(message: Message, asked: Sequence[Operation]) -> tuple[tuple[Entry, ...], ...]:
     """Read the entries that each operation of a transaction found."""
     responses = message.children("responses")
     if len(responses) != len(asked):

@@ -107,7 +107,7 @@ class Holding:
         self._joined = program, answering, made
         return made
 
-    def taken(self, program: ir.Program) -> None:
+    def note_taken(self, program: ir.Program) -> None:
         """Take note that a program is in the kernel as :meth:`joined` made it."""
         here = frozenset(str(one) for service in program.services for one in service.announced)
         new, self._in_kernel = here - self._in_kernel, here

@@ -128,8 +128,8 @@ class FleetNode(ProgramSource):
     def joined(self, program: ir.Program) -> ir.Program:
         return self._holding.joined(self._members.joined(program, self.target, self._name), self.target)
 
-    def taken(self, joined: ir.Program) -> None:
-        self._holding.taken(joined)
+    def note_taken(self, joined: ir.Program) -> None:
+        self._holding.note_taken(joined)
 
     def changed(self) -> bool:
         return self._new
@@ -155,7 +155,7 @@ class FleetNode(ProgramSource):
                 return False
         return False
 
-    def kept(self, program: ir.Program) -> None:
+    def note_kept(self, program: ir.Program) -> None:
         """Record that the agent serves a program, and report that."""
         task = self._task
         if task is None or program is not task.program:
@@ -172,7 +172,7 @@ class FleetNode(ProgramSource):
             self._log.error("the record of the served release cannot be saved", reason=str(error))
         self._say(task.want, NodeState.APPLIED)
 
-    def failed(self, program: ir.Program, why: str) -> None:
+    def note_failed(self, program: ir.Program, why: str) -> None:
         """Go back to the program before, as this one cannot be served, and report that. ``why``: the reason."""
         task = self._task
         if task is None or program is not task.program:
@@ -372,7 +372,7 @@ class FleetNode(ProgramSource):
             program = self.known  # the same object tells the agent that the program is the same
             if self._task is None:
                 self._task = _Task(want, program, taken.published)
-                self.kept(program)
+                self.note_kept(program)
                 return
         self._task, self._program, self._new = _Task(want, program, taken.published), program, True
         self._compiled = taken.compiled

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from svcc.etcd.client import Client
 from svcc.etcd.errors import Uncertain
-from svcc.etcd.values import Compare, Entry, Get, Put, absent, as_read, made_at
+from svcc.etcd.values import Compare, Entry, Get, Put, absent, as_read, created_at
 from svcc.fleet.documents import Release, head_text
 from svcc.fleet.errors import BadDocument, FleetError
 from svcc.fleet.keys import Keys
@@ -79,7 +79,7 @@ async def _upload(etcd: Client, keys: Keys, draft: ReleaseDraft) -> Compare:
         done = await etcd.transact([absent(key)], [Put(key, piece)], [Get(key)])
         if not done.succeeded and [entry.value for entry in done.found[0]] != [piece]:
             raise BadDocument(f"{key} does not match the hash in its name: delete it, and publish again")
-        made = made or made_at(key, done.revision if done.succeeded else done.found[0][0].create_revision)
+        made = made or created_at(key, done.revision if done.succeeded else done.found[0][0].create_revision)
     assert made is not None, "a program has a piece"
     return made
 

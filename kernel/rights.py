@@ -14,7 +14,7 @@ class Capability(IntEnum):
     SYS_ADMIN = 21
 
 
-def holds(capability: Capability) -> bool:
+def has_capability(capability: Capability) -> bool:
     """Whether this process has a capability in its own user namespace (proc(5), CapEff). True where that cannot be
     read: then the kernel itself refuses what is not allowed.
     """

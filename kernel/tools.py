@@ -74,7 +74,7 @@ class Done:
         return -self.returncode in _FAULTS
 
     @property
-    def said(self) -> str:
+    def complaint(self) -> str:
         """What the tool printed about its failure, on one line."""
         return " ".join((self.stderr[:_TOLD].strip() or self.output[:_TOLD].decode(errors="replace")).split())
 
@@ -83,8 +83,8 @@ class Done:
         """Why the tool failed, on one line: in its own words, or how it ended."""
         ended = self._ended
         if ended:
-            return f"{ended}: {self.said}" if self.said and self.late is None else ended
-        return self.said or f"{self.tool}: exit status {self.returncode}"
+            return f"{ended}: {self.complaint}" if self.complaint and self.late is None else ended
+        return self.complaint or f"{self.tool}: exit status {self.returncode}"
 
     @property
     def _ended(self) -> str:

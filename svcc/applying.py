@@ -79,7 +79,7 @@ def explained(cause: Cause) -> Iterator[None]:
     except Interrupted as error:
         raise _interrupted("nothing was changed") from error
     except Restored as error:
-        if signals.noted() is not None:
+        if signals.noted_signal() is not None:
             raise _interrupted("everything was put back as it was") from error
         _say(_reason(error.cause, cause) + "Everything was put back as it was.")
         raise SystemExit(Exit.RESTORED) from error
@@ -87,7 +87,7 @@ def explained(cause: Cause) -> Iterator[None]:
         _say(_reason(error.cause, cause) + _what_is_left(error))
         raise SystemExit(Exit.BROKEN) from error
     except StepError as error:
-        if signals.noted() is not None:
+        if signals.noted_signal() is not None:
             raise _interrupted("nothing was changed") from error
         _say(_reason(error, cause) + "Nothing was changed.")
         refused = error.end is ToolEnd.REFUSED and not error.reading
@@ -97,7 +97,7 @@ def explained(cause: Cause) -> Iterator[None]:
 
 
 def _interrupted(what: str) -> SystemExit:
-    number = signals.noted()
+    number = signals.noted_signal()
     assert number is not None
     _say(f"svcc: interrupted by {number.name}: {what}")
     return SystemExit(signals.status(number))
@@ -137,14 +137,14 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def settled(installation: Installation) -> None:
+def settle(installation: Installation) -> None:
     """Finish or undo what a killed apply left, and undo what was not confirmed in time. A command calls this first.
 
     The store's lock is held. Errors: Kept where another process keeps the prefix, and does this itself.
     """
     check_free(installation)
     try:
-        with signals.held(leave=True):
+        with signals.held_off(leave=True):
             for said in confirm.settle(installation):
                 _say(said)
     except (Broken, Restored, StepError) as error:
@@ -196,14 +196,14 @@ def still_good(store: Store, early: EarlyReadings | None) -> EarlyReadings | Non
 
 
 def remember(store: Store, stamp: str, installation: Installation, plan: ExecutionPlan, draft: Draft) -> None:
-    """Note what a plan found, as :func:`engine.note` does, for a command that only looked.
+    """Note what a plan found, as :func:`engine.note_findings` does, for a command that only looked.
 
     Nothing is noted where another svcc was at work since the store had ``stamp``.
     """
     if plan.empty and (not plan.recognised or draft.origin is not None):
-        with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
+        with suppress(StoreError, OSError), store.locked(patience=0), signals.held_off(leave=False):
             if stamp and store.stamp == stamp:
-                engine.note(plan, installation, draft)
+                engine.note_findings(plan, installation, draft)
 
 
 def unfinished_of(installation: Installation) -> str:
@@ -219,6 +219,6 @@ def unfinished_of(installation: Installation) -> str:
 def carry_out(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
     """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`."""
     progress = Progress(quiet=quiet)
-    with signals.held(leave=False), signals.impatient():
+    with signals.held_off(leave=False), signals.impatient():
         engine.check(plan, progress, every=False)
         return engine.perform(plan, installation, draft, progress).number

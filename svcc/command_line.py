@@ -133,7 +133,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - no error may end with the exit status of a difference
         status = _state_error(error) or _bug()
     sys.stdout.flush() if sys.stdout else None
-    number = signals.noted()
+    number = signals.noted_signal()
     if number is not None and status in (Exit.DONE, Exit.DIFFERENT):
         signals.end(number, ", when it was done")
     sys.exit(status)

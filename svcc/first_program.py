@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from svcc.apply.survey import Survey
 from svcc.compiler.fmt import format_source
-from svcc.compiler.slips import quotable
+from svcc.compiler.names import quotable
 from svcc.compiler.source import Source
 from svcc.kernel.addresses import Address
 

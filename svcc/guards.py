@@ -53,7 +53,7 @@ def consent_options(command: _Command) -> _Command:
     return allow(yes_option(command))
 
 
-def lost(found: Losses) -> str:
+def losses_text(found: Losses) -> str:
     """Say which services are lost: "2 services that are served here: db, web"."""
     number = len(found.services)
     named = ", ".join(found.services[:_NAMED])
@@ -63,7 +63,7 @@ def lost(found: Losses) -> str:
 
 def refusal(found: Losses) -> str:
     """Say why this is not applied without ``--allow-empty``; "" where services are left."""
-    return f"this would leave no service, and take away {lost(found)}" if found.everything else ""
+    return f"this would leave no service, and take away {losses_text(found)}" if found.everything else ""
 
 
 def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: Consent) -> None:
@@ -76,7 +76,7 @@ def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: 
     if found.services and not given.yes:
         from svcc.review import review  # this imports all that compares programs
 
-        ask(review(plan, installation, draft), f"This removes {lost(found)}.")
+        ask(review(plan, installation, draft), f"This removes {losses_text(found)}.")
 
 
 def ask(reviewed: Review, what: str) -> None:
@@ -94,7 +94,7 @@ def ask(reviewed: Review, what: str) -> None:
 def warn_of_doubles(store: Store, installation: Installation, services: Summary) -> None:
     """Warn of services that another prefix serves on this machine as well. Most likely the prefix was renamed."""
     for other in store.installations():
-        if other.name == installation.name or not other.holds:
+        if other.name == installation.name or not other.may_have_objects:
             continue
         current = other.current
         double = services.served_by(other.summary(current))

@@ -44,7 +44,7 @@ def in_place(store: Store, file: str, target: str, node: str | None, early: Earl
         for installation in store.installations():
             generation = installation.current
             origin = generation and installation.origin(generation)
-            if generation and origin and origin.gives(file, target, node):
+            if generation and origin and origin.is_unchanged(file, target, node):
                 return _planned(store, installation, generation, early)
     return None
 

@@ -56,4 +56,4 @@ def _draining(program: ir.Program, node: str | None, installation: Installation)
         leaving.follow(*served.differing(reviewed), 0.0)
     except ValueError:  # a record is damaged: what drains is not known
         return program
-    return leaving.kept(program)
+    return leaving.with_leaving(program)

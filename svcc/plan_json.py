@@ -16,7 +16,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
     """Return a plan as plan.schema.json describes it. ``unfinished``: what the next command would do first, "" if
     nothing."""
     plan, before, after = review.plan, review.before, review.after
-    counted, ending = conntrack.count(plan.gone_routes), plan.ending
+    counted, forgotten = conntrack.count(plan.gone_routes), plan.forgotten_routes
     return {
         "version": 1,
         "from": plan.transition.old,
@@ -32,7 +32,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
                 "endpoint": route.endpoint,
                 "port": route.port,
                 "count": counted[route],
-                "forgotten": route in ending,
+                "forgotten": route in forgotten,
             }
             for route in sorted(counted, key=str)
         ],

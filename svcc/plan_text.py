@@ -99,7 +99,7 @@ def moved(plan: ExecutionPlan) -> Iterator[str]:
 
 def _fate(plan: ExecutionPlan, route: Route, number: int) -> str:
     what = f"{count(number, 'connection')} from {route.frontend} to {socket_text(route.endpoint, route.port)}"
-    if route in plan.ending:
+    if route in plan.forgotten_routes:
         return f"{what}: forgotten, their next packet goes to another endpoint"
     if plan.transition.from_balancer:
         return f"{what}: end, as the endpoint leaves"

@@ -41,7 +41,7 @@ class Progress:
         self._show(event)
         if event.what == "undoing":
             signals.patient()
-        elif (number := signals.noted()) is not None and event.what not in _LAST:
+        elif (number := signals.noted_signal()) is not None and event.what not in _LAST:
             raise Interrupted(f"interrupted by {number.name}")
 
     def _show(self, event: Event) -> None:

@@ -41,7 +41,7 @@ def install() -> None:
             signal.signal(number, _heard)
 
 
-def noted() -> signal.Signals | None:
+def noted_signal() -> signal.Signals | None:
     """The first signal that came while signals were held off."""
     return _state.noted
 
@@ -57,7 +57,7 @@ def saying(words: str) -> Iterator[None]:
 
 
 @contextmanager
-def held(*, leave: bool) -> Iterator[None]:
+def held_off(*, leave: bool) -> Iterator[None]:
     """Keep signals off inside the ``with`` block.
 
     ``leave``: end svcc at the end of the block if a signal came; else the rest of the command goes on.

@@ -18,7 +18,7 @@ from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit
-from svcc.kernel.rights import Capability, holds
+from svcc.kernel.rights import Capability, has_capability
 from svcc.paths import FilePath
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -71,7 +71,7 @@ def need_root() -> None:
     """End the command unless this process is root's and has CAP_NET_ADMIN, which a container or unit may withhold."""
     if os.geteuid() != 0:
         fail("rules can be read and changed by root only", Exit.MACHINE)
-    if not holds(Capability.NET_ADMIN):
+    if not has_capability(Capability.NET_ADMIN):
         fail(
             "rules can be read and changed with CAP_NET_ADMIN only, which this container or unit lacks "
             "(of a container: --cap-add NET_ADMIN)",
@@ -111,7 +111,7 @@ def pick_installation(store: Store, prefix: str | None) -> Installation:
         return found[prefix.lower()]
     if not found:
         fail(f"nothing was applied here yet ({store.root})", Exit.INPUT)
-    able = [name for name, one in found.items() if one.holds] or list(found)
+    able = [name for name, one in found.items() if one.may_have_objects] or list(found)
     if len(able) > 1:
         fail(f"several prefixes are applied here: choose one with --prefix: {one_of(able)}", Exit.INPUT)
     return found[able[0]]
@@ -123,7 +123,7 @@ def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list
     if every and prefix is not None:
         raise click.UsageError("--all and --prefix: choose one")
     if every:
-        return [one for one in store.installations() if one.holds]
+        return [one for one in store.installations() if one.may_have_objects]
     return [pick_installation(store, prefix)]
 
 

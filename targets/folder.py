@@ -131,13 +131,13 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFile:
-    """A part's file as it is (``there``; None: it does not exist), and as it should be (``wanted``; None: not
+    """A part's file as it is (``in_folder``; None: it does not exist), and as it should be (``wanted``; None: not
     at all).
     """
 
     part: Part
     path: Path
-    there: str | None
+    in_folder: str | None
     wanted: str | None
 
 

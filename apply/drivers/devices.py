@@ -33,7 +33,7 @@ class DeviceDriver(Driver[Devices]):
     part: ClassVar[str] = difference.PART
     can_ask = True
 
-    def made(self, state: object) -> Devices | None:
+    def from_target(self, state: object) -> Devices | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Devices:

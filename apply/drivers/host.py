@@ -23,7 +23,7 @@ class ModulesDriver(Driver[Modules]):
     can_ask = True
     unowned = True
 
-    def made(self, state: object) -> Modules | None:
+    def from_target(self, state: object) -> Modules | None:
         return state if isinstance(state, frozenset) else None
 
     def parse(self, text: str, scope: Scope) -> Modules:
@@ -56,7 +56,7 @@ class SysctlDriver(Driver[Parameters]):
     part: ClassVar[str] = SYSCTL
     unowned = True
 
-    def made(self, state: object) -> Parameters | None:
+    def from_target(self, state: object) -> Parameters | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Parameters:

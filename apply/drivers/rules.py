@@ -96,13 +96,13 @@ class XtablesReading(Reading[State]):
             return ""
         return self.listings.mark_after(generation.transactions() - count)
 
-    def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
+    def changed_exactly(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
         if not isinstance(earlier, XtablesReading):
             return False
-        became = self.listings.became(earlier.listings, have, want, scope)
-        if became:
+        changed = self.listings.changed_exactly(earlier.listings, have, want, scope)
+        if changed:
             self.listings.settle()
-        return became
+        return changed
 
 
 class XtablesDriver(Driver[State]):
@@ -111,7 +111,7 @@ class XtablesDriver(Driver[State]):
     translates = True
     has_fingerprint = True
 
-    def made(self, state: object) -> State | None:
+    def from_target(self, state: object) -> State | None:
         return state if isinstance(state, State) else None
 
     def parse(self, text: str, scope: Scope) -> State:

@@ -28,7 +28,7 @@ class IpvsadmDriver(Driver[VirtualServers]):
     balances = True
     can_ask = True
 
-    def made(self, state: object) -> VirtualServers | None:
+    def from_target(self, state: object) -> VirtualServers | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> VirtualServers:

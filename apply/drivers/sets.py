@@ -27,7 +27,7 @@ class IpsetDriver(Driver[Sets]):
     part: ClassVar[str] = difference.PART
     can_ask = True
 
-    def made(self, state: object) -> Sets | None:
+    def from_target(self, state: object) -> Sets | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Sets:

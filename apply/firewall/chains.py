@@ -43,7 +43,7 @@ class Firewall:
             return None
         return dropped(self.rules or (lambda _: ()), self.chain, self.policy, packet)
 
-    def before(self, place: Dropped, nft_words: str, iptables_words: str) -> str:
+    def accept_command(self, place: Dropped, nft_words: str, iptables_words: str) -> str:
         """Return a command that inserts a rule which accepts packets, before the rule at ``place`` that drops them now,
         or at the end of the chain where its policy does. So rules that come before and refuse other packets still do.
 

@@ -109,7 +109,8 @@ def _arriving(hook: str, to: Collection[_To], ours: Collection[str], *, known: b
             nft = f"{'ip6' if version == 6 else 'ip'} daddr {{ {some.replace(',', ', ')} }} {protocol} dport {number}"
             iptables = f"-d {some} -p {protocol} --dport {number}"
             what = _what(hook, addresses, protocol, port) if known else "new connections to services"
-            yield Drop(one.name, _state(one, place, what), _more(one.before(place, nft, iptables), addresses, found))
+            command = one.accept_command(place, nft, iptables)
+            yield Drop(one.name, _state(one, place, what), _more(command, addresses, found))
 
 
 def _what(hook: str, addresses: Collection[Address], protocol: str, port: int) -> str:
@@ -130,7 +131,8 @@ def _answers(frontends: Collection[ServedFrontend], families: Collection[int], o
     ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
     for one in firewalls("forward", ours):
         if (place := _first(one, _replies(ends, ""))) is not None:
-            remedy = one.before(place, "ct state established,related", "-m conntrack --ctstate RELATED,ESTABLISHED")
+            iptables = "-m conntrack --ctstate RELATED,ESTABLISHED"
+            remedy = one.accept_command(place, "ct state established,related", iptables)
             yield Drop(one.name, _state(one, place, "the answers of endpoints"), remedy)
 
 

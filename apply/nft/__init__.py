@@ -64,7 +64,7 @@ class NftDriver(Driver[NftState]):
     translates = True
     has_fingerprint = True
 
-    def made(self, state: object) -> NftState | None:
+    def from_target(self, state: object) -> NftState | None:
         return state if isinstance(state, NftState) else None
 
     def parse(self, text: str, scope: Scope) -> NftState:

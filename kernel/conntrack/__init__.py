@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from svcc.kernel.conntrack.entries import Connection, Volume, connections, forget
-from svcc.kernel.conntrack.routes import Shown, Usage, count, stale, tally, usage
+from svcc.kernel.conntrack.routes import Shown, Usage, count, stale_connections, tally, usage
 
 __all__ = [
     "Connection",
@@ -13,7 +13,7 @@ __all__ = [
     "connections",
     "count",
     "forget",
-    "stale",
+    "stale_connections",
     "tally",
     "usage",
 ]

@@ -87,7 +87,7 @@ def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
     return found
 
 
-def stale(
+def stale_connections(
     left: Collection[Route], served: Collection[FrontendAddress], networks: Collection[str] = ()
 ) -> list[Connection]:
     """Return the UDP connections that would go on to where nothing answers them. Errors: StepError.

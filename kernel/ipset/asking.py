@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from svcc.kernel import tools
 from svcc.kernel.ipset.difference import PART
-from svcc.kernel.ipset.sets import Set, Sets, made, parse_sets
+from svcc.kernel.ipset.sets import Set, Sets, parse_sets, set_created_with
 
 #: With more elements of a set than this, listing the set is as quick.
 _FEW = 500
@@ -32,7 +32,7 @@ def ask(have: Sets, want: Sets) -> dict[str, Set]:
             found[name] = _listed(name, elements)
         else:
             kept = {one: options for one, options in elements.items() if one in held or one not in asked[name]}
-            found[name] = made(name, f"{header['type']} {header['options']}", kept)
+            found[name] = set_created_with(name, f"{header['type']} {header['options']}", kept)
     return found
 
 

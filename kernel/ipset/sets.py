@@ -101,7 +101,7 @@ def parse_sets(text: str) -> dict[str, Set]:
             _, name, created = line.split(" ", 2)
             head, elements = f"add {name} ", {}
             try:
-                found[name] = made(name, created, elements)
+                found[name] = set_created_with(name, created, elements)
             except ValueError:
                 raise ValueError(f"line {number}: this makes no set: {line}") from None
             moving = "timeout " in found[name].others or "counters" in found[name].others
@@ -110,7 +110,7 @@ def parse_sets(text: str) -> dict[str, Set]:
     return found
 
 
-def made(name: str, created: str, elements: Mapping[str, str]) -> Set:
+def set_created_with(name: str, created: str, elements: Mapping[str, str]) -> Set:
     """Return the set that is made with a type and options: "hash:ip,port family inet maxelem 65536".
 
     ``created``: the type and the options. Errors: ValueError.
@@ -172,7 +172,7 @@ def _loaded(name: str, head: Json, hashsize: Json, listed: Json) -> Set:
         elements = {one: string(options) for one, options in listed.items()}
     else:
         elements = dict.fromkeys(strings(listed), "")
-    return made(name, string(head) + string(hashsize), _each(elements))
+    return set_created_with(name, string(head) + string(hashsize), _each(elements))
 
 
 def _each(elements: Mapping[str, str]) -> Mapping[str, str]:

@@ -117,7 +117,7 @@ class Listings:
         called = "" if has_legacy_tables(self._family) else generation.mark()
         return called and f"{self._usual} {called}"
 
-    def became(self, earlier: Listings, have: State, want: State, ours: Ours) -> bool:
+    def changed_exactly(self, earlier: Listings, have: State, want: State, ours: Ours) -> bool:
         """Whether these listings differ from earlier ones only in that the state ``have`` became ``want``. What both
         states have may be missing from both. Return False also where that is not known."""
         if self._usual != earlier._usual or have.strays or want.strays or have.variant is None:

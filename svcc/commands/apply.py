@@ -22,7 +22,7 @@ from svcc.applying import (
     explained,
     make_plan,
     read_early,
-    settled,
+    settle,
     still_good,
     unfinished_of,
 )
@@ -106,14 +106,14 @@ def command(
                 _try(plan, installation, draft, as_json=as_json)
             return
         with store.locked():
-            settled(installation)
+            settle(installation)
             _need_confirmed(installation)
             plan = make_plan(store, installation, draft, patience, early)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             if not quiet:
                 warn_of_own_ports(draft)
-            with signals.held(leave=False):
+            with signals.held_off(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
             put_json(document) if as_json else click.echo(said)
 
@@ -142,8 +142,8 @@ def _in_place(
         if waits or installation.number != generation.number:
             return False
         if known.draft is not None:
-            with signals.held(leave=False):
-                engine.note(known.plan, installation, known.draft)
+            with signals.held_off(leave=False):
+                engine.note_findings(known.plan, installation, known.draft)
         said, document = _nothing(installation, generation)
     put_json(document) if as_json else click.echo(said)
     return True
@@ -174,12 +174,18 @@ def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
+<<<<<<< HEAD
     if plan.empty and not plan.ending and current is not None:
         from svcc.apply.served import is_recorded  # this imports all that compares programs
 
         if is_recorded(installation, current, draft):
             engine.note(plan, installation, draft)
             return _nothing(installation, current)
+=======
+    if plan.empty and not plan.forgotten_routes and current is not None and is_recorded(installation, current, draft):
+        engine.note_findings(plan, installation, draft)
+        return _nothing(installation, current)
+>>>>>>> cd89be3ea75a4b952c0bdbe86083e6acaaa383ef
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:

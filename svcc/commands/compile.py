@@ -103,7 +103,7 @@ def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
     except OSError as error:
         click.echo(f"svcc: cannot read {error.filename}: {error.strerror}", err=True)
         sys.exit(Exit.MACHINE)
-    differ = any(one.there != one.wanted for one in parts)
+    differ = any(one.in_folder != one.wanted for one in parts)
     if as_json:
         files = [_as_json(one) for one in parts]
         put_json({"version": 1, "target": bundle.target, "differs": differ, "files": files})
@@ -115,7 +115,7 @@ def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
 
 def _diff(one: ComparedFile) -> str:
     """Return the difference from a file to what it should be; "" where they are the same."""
-    return line_diff(one.there or "", one.wanted or "", str(one.path), f"{one.path} (compiled)")
+    return line_diff(one.in_folder or "", one.wanted or "", str(one.path), f"{one.path} (compiled)")
 
 
 def _as_json(one: ComparedFile) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def _as_json(one: ComparedFile) -> dict[str, Any]:
 
 
 def _state(one: ComparedFile) -> str:
-    if one.there == one.wanted:
+    if one.in_folder == one.wanted:
         return "same"
-    if one.there is None:
+    if one.in_folder is None:
         return "missing"
     return "changed" if one.wanted is not None else "left over"

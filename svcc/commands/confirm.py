@@ -7,7 +7,7 @@ import click
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending
 from svcc.apply.store import Store
-from svcc.applying import Cause, explained, settled
+from svcc.applying import Cause, explained, settle
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.options import json_option
@@ -26,7 +26,7 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
     installation = pick_installation(store, prefix)
     with explained(Cause()), store.locked():
         pending = Pending.read(installation)
-        settled(installation)
+        settle(installation)
         if pending is None:
             fail("nothing waits to be confirmed", Exit.INPUT)
         if Pending.read(installation) is None:

@@ -14,7 +14,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
+from svcc.applying import Cause, carry_out, explained, settle, unfinished_of
 from svcc.compiler.suggest import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
@@ -66,7 +66,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     """Remove what an installation has in the kernel; return what was done, as text and JSON. The store's lock is
     held."""
     before = number_before(installation)
-    settled(installation)
+    settle(installation)
     current = installation.current
     scope = installation.scope(current) if current else scope
     draft = Draft(None, scope, Summary(), "", "delete")
@@ -76,7 +76,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     removed = count(len(plan.changes), "object")
     if not yes:
         ask(review(plan, installation, draft), f"This removes all that prefix {scope.prefix} serves here.")
-    with signals.held(leave=False):
+    with signals.held_off(leave=False):
         carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)
     back = "" if current is None or current.target is None else f" `svcc rollback {current.number}` brings them back."
@@ -84,7 +84,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
 
 
 def _all(store: Store) -> list[tuple[Installation, Scope]]:
-    return [_subject(store, one.name) for one in store.installations() if one.holds]
+    return [_subject(store, one.name) for one in store.installations() if one.may_have_objects]
 
 
 def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:

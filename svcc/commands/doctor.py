@@ -51,7 +51,7 @@ def _served(store: Store) -> tuple[list[Summary], list[str]]:
     """Return the services applied here, as far as they can be read, and the names of their tables; without root,
     nothing."""
     with suppress(StoreError, OSError):
-        held = [one for one in store.installations() if one.holds]
+        held = [one for one in store.installations() if one.may_have_objects]
         return [one.summary(one.current) for one in held], [one.name for one in held]
     return [], []
 

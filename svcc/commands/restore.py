@@ -8,7 +8,7 @@ from svcc.apply import confirm, planning
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
 from svcc.apply.store import Store
-from svcc.applying import Cause, carry_out, explained, settled
+from svcc.applying import Cause, carry_out, explained, settle
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
@@ -30,7 +30,7 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
     with each_said(as_json=as_json) as done, explained(Cause()), store.locked():
         for installation in found:
             before = number_before(installation)
-            settled(installation)
+            settle(installation)
             current = installation.current
             if current is not None:
                 said = _restore(installation, current, quiet=quiet)

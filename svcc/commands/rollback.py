@@ -11,7 +11,7 @@ from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
 from svcc.apply.installation import Installation
 from svcc.apply.store import Store
-from svcc.applying import Cause, carry_out, explained, make_plan, settled
+from svcc.applying import Cause, carry_out, explained, make_plan, settle
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
 from svcc.help import examples
@@ -47,13 +47,13 @@ def command(
     with explained(Cause()), store.locked():
         before = number_before(installation)
         unconfirmed = Pending.read(installation)
-        settled(installation)
+        settle(installation)
         if unconfirmed is not None and Pending.read(installation) is None:
             _say("", installation, before, unconfirmed.before, as_json=as_json)
             return
         current = installation.current
         if unconfirmed is not None and generation is None:
-            with signals.held(leave=False):
+            with signals.held_off(leave=False):
                 said = confirm.put_back(installation, unconfirmed)
             _say(said, installation, before, unconfirmed.before, as_json=as_json)
             return
@@ -65,7 +65,7 @@ def command(
             draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
         guard(plan, installation, draft, Consent(allow_empty, yes))
-        with explained(Cause(draft.summary)), signals.held(leave=False):
+        with explained(Cause(draft.summary)), signals.held_off(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)
             confirm.disarm(installation)
         said = f"Generation {wanted.number} is in place again, as generation {number}."

@@ -41,7 +41,7 @@ class _Branch:
     depth: int  # the depth below the root, whose nodes have depth 1
     height: int  # how many levels of branches are below it
 
-    def stands(self, depth: int) -> bool:
+    def is_same_at(self, depth: int) -> bool:
         """Whether the branch would be the same at another depth."""
         return depth == self.depth or max(depth, self.depth) + self.height <= DEPTH
 
@@ -158,7 +158,7 @@ class Tree:
     def _branch(self, node: Prefix, depth: int) -> _Branch:
         known = self._branches.get(node)
         if known is not None:
-            if not known.stands(depth):
+            if not known.is_same_at(depth):
                 raise _Elsewhere
             return known
         network = self._network(node)

@@ -55,7 +55,7 @@ def _devices(cluster: ir.Cluster, families: Sequence[FamilyState]) -> dict[str, 
     name = cluster.vip_device
     if name is None or not any(family.held for family in families):
         return {}
-    return {name: vip_device.carrying(name, cluster.prefix, host.held(families))}
+    return {name: vip_device.carrying(name, cluster.prefix, host.vip_addresses(families))}
 
 
 def _sets(families: Iterable[FamilyState]) -> dict[str, Set]:

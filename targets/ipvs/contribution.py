@@ -66,7 +66,7 @@ def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
         if maker is None:
             maker = makers[version] = _Maker(shared, version, service)
         maker.add(frontend, listening)
-    return IpvsContribution({version: maker.made() for version, maker in makers.items()})
+    return IpvsContribution({version: maker.contribution() for version, maker in makers.items()})
 
 
 def node_port_addresses(shared: Shared, version: int) -> list[ir.Address]:
@@ -177,7 +177,7 @@ class _Maker:
             one_packet=service.one_packet,
         )
 
-    def made(self) -> FamilyContribution:
+    def contribution(self) -> FamilyContribution:
         """Return the contribution, with the virtual server that goes by a mark."""
         if self._mark is not None and self._one is not None:
             key = mark_key(self._mark, self._version)

@@ -54,7 +54,7 @@ def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Se
         yield from nd_settings(announced=announcing[6])
 
 
-def held(families: Sequence[FamilyState]) -> Iterator[VipAddress]:
+def vip_addresses(families: Sequence[FamilyState]) -> Iterator[VipAddress]:
     """Return every vip and external ip, except shared ones."""
     for family in families:
         yield from (VipAddress(address, address in family.announced) for address in family.addresses)

@@ -25,7 +25,7 @@ from svcc.kernel.xtables.script import Rule
 from svcc.kernel.xtables.verdicts import Snat
 from svcc.targets.ipvs.elements import element_fault, sort_key
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, mark_in, marked, purpose_of
-from svcc.targets.ipvs.state import FamilyState, whole
+from svcc.targets.ipvs.state import FamilyState, family_state
 from svcc.targets.ipvs.virtual import (
     ONE_PACKET,
     address_text,
@@ -61,7 +61,7 @@ class _Set:
     elements: dict[str, Line] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)  # of the elements that have one
 
-    def made(self, prefix: str) -> Set:
+    def as_set(self, prefix: str) -> Set:
         elements = [marked(one, self.marks[one]) if one in self.marks else one for one in self.elements]
         return make_set(self.purpose, prefix, self.version, elements, self.ports)
 
@@ -262,12 +262,12 @@ def _families(
             _check_sorted(own)
             listening = _with_frontends(own, listening)
             _check_servers(own, listening)
-            ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
+            ipsets = {p: own[p].as_set(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
             answered = announced & {*addresses}
             _check_sources(own, version, sources[version])
             rules = [rule for _, rule in sources[version]]
-            yield whole(version, addresses, answered, [server for _, server in listening], ipsets, rules)
+            yield family_state(version, addresses, answered, [server for _, server in listening], ipsets, rules)
     versions = {one.version for one in sets}
     for line, server in servers:
         if _version(server) not in versions:

@@ -37,7 +37,7 @@ class FamilyState:
     sources: tuple[Rule, ...]  # those of the whole state, in the order of the addresses that clients connect to
 
 
-def whole(
+def family_state(
     version: int,
     addresses: Iterable[str],
     announced: frozenset[str],

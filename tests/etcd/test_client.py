@@ -19,7 +19,7 @@ from svcc.etcd.values import (
     Relation,
     absent,
     as_read,
-    holds,
+    has_value,
     leased,
     present,
     unchanged,
@@ -112,7 +112,7 @@ def test_a_transaction_does_the_one_or_the_other(shared: Cluster, prefix: str) -
             refused = await etcd.transact([absent(a)], [Put(a, b"3")], [Get(a), Get(prefix, prefix=True)])
             assert not refused.succeeded
             assert [[entry.key for entry in found] for found in refused.found] == [[a], [a, b]]
-            holding = [unchanged(read), as_read(a, read), as_read(f"{prefix}c", None), holds(b, b"2"), present(b)]
+            holding = [unchanged(read), as_read(a, read), as_read(f"{prefix}c", None), has_value(b, b"2"), present(b)]
             done = await etcd.transact(holding, [Delete(b), Get(b), Put(a, b"4")])
             assert (done.succeeded, done.found) == (True, ((), (), ()))
             assert not (await etcd.transact([unchanged(read)], [Put(a, b"5")])).succeeded

@@ -104,7 +104,7 @@ def test_what_is_recorded_is_what_was_applied(world: World, side: str) -> None:
             path.unlink()
         assert world.plan(draft).empty  # the kernel is read, and compared with what is recorded
         with world.inside(), world.store.locked():
-            engine.note(world.plan(draft), installation(world), draft)
+            engine.note_findings(world.plan(draft), installation(world), draft)
     assert installation(world).file(7, "change").read_text() == "{}\n"
 
 

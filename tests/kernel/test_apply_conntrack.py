@@ -112,7 +112,7 @@ def test_only_udp_to_what_left_and_to_what_came_is_stale() -> None:
             send("198.19.0.3", 53),  # is nobody's
             send("198.19.0.1", 80, socket.SOCK_STREAM),
         ]
-        stale = conntrack.stale(
+        stale = conntrack.stale_connections(
             [DNS4, WEB], [FrontendAddress("198.19.0.2", "udp", 53), FrontendAddress("198.19.0.2", "tcp", 80)]
         )
         assert sorted((one.address, one.protocol) for one in stale) == [("198.19.0.1", "udp"), ("198.19.0.2", "udp")]
@@ -127,13 +127,13 @@ def test_only_udp_to_what_left_and_to_what_came_is_stale() -> None:
 @pytest.mark.usefixtures("namespace")
 def test_ipv6_is_forgotten_too() -> None:
     with send("fd00:19::1", 53):
-        assert conntrack.forget(conntrack.stale([DNS6], [])) == 1
+        assert conntrack.forget(conntrack.stale_connections([DNS6], [])) == 1
         assert conntrack.count([DNS6]) == {}
 
 
 def test_without_anything_to_forget_the_kernel_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "run", lambda *_: pytest.fail("asked"))
-    assert conntrack.stale([WEB], [FrontendAddress("198.19.0.2", "tcp", 80)]) == []
+    assert conntrack.stale_connections([WEB], [FrontendAddress("198.19.0.2", "tcp", 80)]) == []
     assert conntrack.forget([]) == 0
 
 

@@ -18,7 +18,7 @@ from support.tools.nft import RELEASES
 from support.waiting import until
 from svcc.apply import code, engine, errors, planning
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.fingerprints import fingerprints_of, record_fingerprints
+from svcc.apply.fingerprints import record_fingerprints, recorded_parts
 from svcc.apply.generation import Draft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import generation, tool
@@ -80,7 +80,7 @@ def see(world: World, draft: Draft) -> None:
     plan = world.plan(draft)
     assert plan.empty
     with world.inside(), world.store.locked():
-        engine.note(plan, world.store.installation("custom"), draft)
+        engine.note_findings(plan, world.store.installation("custom"), draft)
 
 
 def forget(world: World) -> None:
@@ -135,7 +135,7 @@ def test_where_nothing_is_to_do_no_bundle_is_read(world: World, monkeypatch: pyt
     with world.inside():
         assert planning.nothing_to_do(installation, current, None) is not None
         assert read == []
-        record_fingerprints(installation, current, fingerprints_of(installation, current))
+        record_fingerprints(installation, current, recorded_parts(installation, current).fingerprints)
         assert planning.nothing_to_do(installation, current, None) is None
 
 

@@ -40,7 +40,7 @@ def test_what_an_apply_brought_that_has_ceased_meanwhile_is_silenced(tmp_path: P
         holding._wanted = frozenset([ADDRESS])
         under_way = holding.joined(program(TEXT), "nft")
         holding._cease([ADDRESS], "another machine answers for it")
-        holding.taken(under_way)
+        holding.note_taken(under_way)
         assert _on_device() == {ADDRESS}
         async with asyncio.timeout(LID):
             silencing = asyncio.create_task(holding._keep_silent())

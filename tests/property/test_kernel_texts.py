@@ -66,8 +66,8 @@ def test_the_objects_of_a_bundle_are_what_its_texts_are_parsed_to(target: Target
         scope = Scope(program.cluster.prefix)
         for artifact in target.render(program, node).artifacts:
             driver = drivers[artifact.part.name]
-            assert driver.made(artifact.state) in (None, driver.parse(artifact.text, scope))
-            assert driver.made(artifact.state) is not None or not artifact.text or target.name == "nft"
+            assert driver.from_target(artifact.state) in (None, driver.parse(artifact.text, scope))
+            assert driver.from_target(artifact.state) is not None or not artifact.text or target.name == "nft"
 
     check()
 

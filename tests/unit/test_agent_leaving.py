@@ -59,7 +59,7 @@ def ways(program: ir.Program, node: ir.Node | None) -> Iterator[tuple[Place, ir.
 def kept(before: str, after: str, seconds: float = 10) -> ir.Program:
     leaving = Leaving(seconds, None)
     leaving.follow(read(before), read(after), 0.0)
-    return leaving.kept(read(after))
+    return leaving.with_leaving(read(after))
 
 
 @given(programs_for(IPVS), st.data())
@@ -70,7 +70,7 @@ def test_new_connections_are_as_the_file_says(found: tuple[ir.Program, ir.Node |
         after = edited(after, edit)
     leaving = Leaving(10, None if node is None else node.name)
     leaving.follow(before, after, 0.0)
-    made = leaving.kept(after)
+    made = leaving.with_leaving(after)
     if not has_errors([*check(after)]) and not check_target(after, IPVS, node):
         assert not has_errors([*check(made)])
         assert check_target(made, IPVS, node) == []
@@ -79,7 +79,7 @@ def test_new_connections_are_as_the_file_says(found: tuple[ir.Program, ir.Node |
         {*ways(after, node)} <= {*ways(made, node)} <= {*ways(after, node), *ways(before, node)} | _shared(made, node)
     )
     leaving.expire(10.0)
-    assert (leaving.kept(after), leaving.due) == (after, None)
+    assert (leaving.with_leaving(after), leaving.due) == (after, None)
 
 
 def _shared(made: ir.Program, node: ir.Node | None) -> set[tuple[Place, ir.Address, int]]:
@@ -98,7 +98,7 @@ def test_all_that_is_served_may_leave_together(found: tuple[ir.Program, ir.Node 
     after = replace(before, services=(), balancers=())
     leaving = Leaving(10, None if node is None else node.name)
     leaving.follow(before, after, 0.0)
-    made = leaving.kept(after)
+    made = leaving.with_leaving(after)
     assert {*ways(made, node)} >= {*ways(before, node)}
     assert new(made, node) == {}
     assert check_target(made, IPVS, node) == []
@@ -155,10 +155,10 @@ def test_each_has_its_own_time_and_who_comes_back_is_none_that_leaves() -> None:
     both, one, none = WEB, WEB.replace("100.64.0.2 ", ""), WEB.replace("100.64.0.1; 100.64.0.2 ", "")
     leaving = Leaving(10, None)
     assert leaving.follow(read(both), read(one), 0.0) == 1
-    leaving.follow(leaving.kept(read(one)), read(none), 4.0)
+    leaving.follow(leaving.with_leaving(read(one)), read(none), 4.0)
     assert leaving.due == 10.0
     leaving.expire(10.0)
-    assert [str(e.address) for e in leaving.kept(read(none)).services[0].endpoints] == ["100.64.0.1"]
+    assert [str(e.address) for e in leaving.with_leaving(read(none)).services[0].endpoints] == ["100.64.0.1"]
     assert leaving.due == 14.0
-    assert leaving.follow(leaving.kept(read(none)), read(one), 11.0) == 0
-    assert leaving.kept(read(one)) == read(one)
+    assert leaving.follow(leaving.with_leaving(read(none)), read(one), 11.0) == 0
+    assert leaving.with_leaving(read(one)) == read(one)

@@ -18,7 +18,7 @@ from support.forgetful_disk import Disk, PowerLoss
 from svcc.apply import whole
 from svcc.apply.drafts import make_draft
 from svcc.apply.driver import Fingerprint
-from svcc.apply.fingerprints import fingerprints_of, record_fingerprints
+from svcc.apply.fingerprints import record_fingerprints, recorded_parts
 from svcc.apply.generation import ChangeDraft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.scope import scope_of_program
@@ -89,7 +89,7 @@ def test_it_is_the_same_when_it_is_whole(kept: Kept) -> None:
     there = whole.take_over(kept.installation, kept.generation, digest)
     assert there == kept.installation.current == replace(kept.generation, base=None, hash=digest)
     assert kept.read() == before
-    assert fingerprints_of(kept.installation, there) == LOOKS
+    assert recorded_parts(kept.installation, there).fingerprints == LOOKS
     assert kept.installation.compiled(there) is not None
     names = {path.suffix for path in kept.installation.path.glob("000002.*")}
     assert names == {".json", ".bundle", ".services", ".program", ".looks", ".compiled"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from svcc.etcd import wire
 from svcc.etcd.errors import EtcdError, Malformed
 from svcc.etcd.refusals import by_answer, by_reason, refusal
-from svcc.etcd.values import Change, Delete, Entry, Get, Lease, Put, absent, holds, leased
+from svcc.etcd.values import Change, Delete, Entry, Get, Lease, Put, absent, has_value, leased
 from svcc.etcd.wire import Message, decoded
 
 _KEY = st.binary(max_size=8).map(lambda key: key.decode("utf-8", "surrogateescape"))
@@ -52,7 +52,7 @@ _READERS: list[Callable[[Message], object]] = [
     wire.entries,
     wire.change,
     wire.lease,
-    lambda message: wire.found(message, [Get("k")]),
+    lambda message: wire.entries_found(message, [Get("k")]),
 ]
 
 
@@ -118,7 +118,8 @@ def test_what_etcd_keeps_is_read_as_it_is(key: str, value: bytes, number: int, l
 def test_a_transaction_in_etcds_form() -> None:
     lease = Lease(5, 60)
     then = [Put("b", b"x", lease), Put("b", b"")]
-    request = wire.transaction([absent("a"), holds("a", b"v"), leased("a", lease)], then, [Delete("b"), Get("b", True)])
+    conditions = [absent("a"), has_value("a", b"v"), leased("a", lease)]
+    request = wire.transaction(conditions, then, [Delete("b"), Get("b", True)])
     assert json.loads(wire.printed(request)) == {
         "compare": [
             {"key": "YQ==", "target": "VERSION", "result": "EQUAL", "version": "0"},

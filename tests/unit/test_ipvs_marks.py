@@ -93,7 +93,7 @@ def test_messages_say_the_mark_and_the_family() -> None:
 
 def _made(bundle: Bundle) -> VirtualServers:
     artifact = bundle.artifact("ipvsadm")
-    made = IpvsadmDriver().made(artifact.state) if artifact else None
+    made = IpvsadmDriver().from_target(artifact.state) if artifact else None
     assert made is not None
     return made
 

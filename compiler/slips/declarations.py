@@ -1,0 +1,70 @@
+"""Slips in what a file declares: blocks and their names, `let`, `include` and `svcc`."""
+
+from __future__ import annotations
+
+import re
+
+from svcc.compiler.slips.slip import KEYWORDS, slips
+
+
+def _list(found: re.Match[str]) -> str:
+    values = ", ".join(re.split(r"[, ]+", f"{found['first']}, {found['rest']}"))
+    return f"values stand in square brackets: let {found['name']} = [{values}]"
+
+
+#: Statements that begin with such a word, or name something without one.
+SLIPS = slips(
+    (r"^(?P<block>cluster|defaults)\s+[\w.-]+$", "the block has no name: {block} {{ … }}"),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+(?P<one>[A-Za-z][\w-]*)\s+(?P<two>[A-Za-z][\w-]*)$",
+        "a name is one word: {block} {one}-{two} {{ … }}",
+    ),
+    (r"^svcc\s+v?(?P<number>\d+)(?:\.\S*)?$", "write: svcc {number}"),
+    (r"^include\s+<(?P<path>[^>\n]+)>?", 'write the path in quotes: include "{path}"'),
+    (
+        r'^include\s+"(?P<first>[^"]*)"\s*,?\s*"(?P<second>[^"]*)"',
+        'one statement for each file: include "{first}"; include "{second}"',
+    ),
+    (
+        r"^let\s+(?P<name>\w+)\s*=\s*(?P<first>[\w.:/$]+)\s*[, ]\s*(?P<rest>[\w.:/$, ]+)$",
+        _list,
+    ),
+    (
+        r'^let\s+\w+\s*=\s*(?:\[[^\]]*?)?(?:\d+(?:/\w+)?(?![\d.:/])|"[^".:\n]*").*',
+        "a let holds addresses and networks: let office = [10.0.0.0/8]",
+    ),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+(?P<name>[^\s\[{{=]+)\s*(?:=|\[)\s*$",
+        "a block stands in braces: {block} {name} {{ … }}",
+    ),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+name\s*[=:]?\s*[\"']?(?P<name>[\w-]+)",
+        "the name stands alone before the `{{`: {block} {name} {{ … }}",
+    ),
+    (r"^(?P<block>service|node|balancer)$", "the name stands before the `{{`: {block} web {{ … }}"),
+    (
+        rf"^(?!(?i:{KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>[\[(\"' ]*(?:[\d$]|[\da-fA-F]*:).*)",
+        "names for addresses are given by `let`: let {name} = {rest}",
+    ),
+    (r"^let\s+(?P<name>\w+)\s*:=?\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
+    (
+        r"^let\s+\$(?P<name>\w+)\s*=\s*(?P<rest>\S.*)",
+        "the `$` stands where the name is used: let {name} = {rest}",
+    ),
+    (r"^let\s+(?P<name>\w+)\s*=\s*\((?P<rest>[^()]*)\)?", "values stand in square brackets: let {name} = [{rest}]"),
+    (r"^node\s+(?P<name>\S+)\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
+    (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
+    (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
+)
+
+
+def hint_for_path(path: str) -> str | None:
+    """Return what to say about the path of an include that only a shell or a browser would follow.
+
+    Return None for any other.
+    """
+    if "://" in path:
+        return "svcc fetches nothing: a file of this machine is included"
+    if path.startswith("~") or "$" in path:
+        return "a path stands for itself: `~` and `$` have no meaning in it"
+    return None
