@@ -5,10 +5,9 @@ A test waits for a condition, never for a time. The limit only ends a test of wh
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -19,7 +18,14 @@ LID = 300.0
 _GLANCE = 0.02
 
 
-def until(condition: Callable[[], T | None], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
+class Runs(Protocol):
+    """A process, of which can be told whether it has ended."""
+
+    def poll(self) -> int | None:
+        """Return its exit status, or None while it runs."""
+
+
+def until(condition: Callable[[], T | None], what: str, *, process: Runs | None = None) -> T:
     """Look at a condition until it holds, and return its value. ``what``: its name in the message where it never does.
 
     It fails at once where a ``process`` ends on which it depends. Looking takes at most a quarter of the time, since
