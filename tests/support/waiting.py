@@ -16,6 +16,8 @@ T = TypeVar("T")
 #: The limit in seconds: many times what a busy machine needs, and less than the limit of a test.
 LID = 300.0
 _GLANCE = 0.02
+#: By which part of the time that it has taken so far it may be seen later.
+_LATER = 0.05
 
 
 class Runs(Protocol):
@@ -29,9 +31,10 @@ def until(condition: Callable[[], T | None], what: str, *, process: Runs | None 
     """Look at a condition until it holds, and return its value. ``what``: its name in the message where it never does.
 
     It fails at once where a ``process`` ends on which it depends. Looking takes at most a quarter of the time, since
-    what is waited for may need the same processor.
+    what is waited for may need the same processor; and what has taken long is looked at less often.
     """
-    deadline = time.monotonic() + LID
+    started = time.monotonic()
+    deadline = started + LID
     while True:
         begun = time.monotonic()
         ended = process is not None and process.poll() is not None
@@ -41,4 +44,4 @@ def until(condition: Callable[[], T | None], what: str, *, process: Runs | None 
             pytest.fail(f"a process ended before this: {what}")
         if time.monotonic() > deadline:
             pytest.fail(f"not within {LID:.0f} s: {what}")
-        time.sleep(max(_GLANCE, 3 * (time.monotonic() - begun)))
+        time.sleep(max(_GLANCE, 3 * (time.monotonic() - begun), _LATER * (begun - started)))
