@@ -14,6 +14,7 @@ import ssl
 import struct
 import sys
 import time
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -69,10 +70,18 @@ class Asker:
         connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=_LEAVES_TLS_OPEN)
         jar = aiohttp.DummyCookieJar()
         self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
-        self._verified = ssl.create_default_context()
-        self._unverified = ssl.create_default_context()
-        self._unverified.check_hostname = False
-        self._unverified.verify_mode = ssl.CERT_NONE
+
+    # Made for the first check by TLS, and most agents have none: each reads the certificates of the machine.
+    @cached_property
+    def _verified(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    @cached_property
+    def _unverified(self) -> ssl.SSLContext:
+        made = ssl.create_default_context()
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+        return made
 
     async def __aenter__(self) -> Self:
         return self

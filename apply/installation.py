@@ -90,21 +90,36 @@ class Installation:
     def current(self) -> Generation | None:
         """The generation in place; None where there is none. Errors: StoreError."""
         number = self.number
-        return None if number is None else self.generation(number)
+        found = None if number is None else self._recorded(number)
+        if number is None or found is not None:
+            return found
+        if number != self.number:  # somebody applies, and has forgotten since what was in place
+            return self.current
+        return self.generation(number)
 
     def generation(self, number: int) -> Generation:
         """Return the generation with a number. Errors: StoreError where it does not exist or is damaged."""
+        found = self._recorded(number)
+        if found is None:
+            raise StoreError(f"there is no generation {number}")
+        return found
+
+    def _recorded(self, number: int) -> Generation | None:
+        """Return the generation with a number; None where there is none. Errors: StoreError where it is damaged."""
         try:
             found = read_record(self.file(number, "json"), Generation)
         except FileNotFoundError:
-            raise StoreError(f"there is no generation {number}") from None
+            return None
         if found.number != number or found.prefix.lower() != self.name or fault(found.prefix):
             raise damaged(self.file(number, "json"), "it is of something else")
         return found
 
     def generations(self) -> list[Generation]:
-        """Return all generations that are kept, the newest first. Errors: StoreError."""
-        return [self.generation(number) for number in sorted(self.numbers(), reverse=True)]
+        """Return all generations that are kept, the newest first. One that somebody who applies forgets meanwhile may
+        be missing. Errors: StoreError.
+        """
+        found = (self._recorded(number) for number in sorted(self.numbers(), reverse=True))
+        return [one for one in found if one is not None]
 
     def bundle(self, generation: Generation | None) -> Bundle | None:
         """Return what a generation put into the kernel, or None where it put nothing there. Errors: StoreError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +13,6 @@ import pytest
 from support.etcd import run
 from support.fleet_site import ETCD, FLEET, URL, Site, site
 from support.fleet_traffic import servers
-from support.waiting import LID
 from svcc.etcd.client import Client
 from svcc.fleet.keys import Keys
 
@@ -42,14 +41,14 @@ def one(tmp_path: Path) -> Iterator[Site]:
 @contextmanager
 def _member(made: Site, pool: str, endpoint: str, *options: str) -> Iterator[None]:
     """A member, for as long as the block runs."""
-    words = made.switch.words("register", pool, endpoint, *options, "--fleet", FLEET, "--etcd", URL, "--")
-    with made.switch.namespace.entered():
-        process = subprocess.Popen([*words, "sleep", "infinity"], env=made.switch.environment(), stderr=subprocess.PIPE)
+    words = ("register", pool, endpoint, *options, "--fleet", FLEET, "--etcd", URL, "--", "sleep", "infinity")
+    with (made.switch.folder / "member.log").open("ab") as log:
+        process = made.switch.begin(*words, log=log)
     try:
         yield
     finally:
-        process.terminate()
-        process.communicate(timeout=LID)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 def _put(made: Site, key: str, text: str) -> None:

@@ -45,6 +45,7 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
         site.serves(1, 2, 3)
         site.down("100.64.0.2")
         site.serves(1, 3)
+        _noted(site, down=1)
         shown = site.shell.svcc("agent", "status", status=1).stdout
         assert re.search(r"^tcp 100\.64\.0\.2:8080 +down .+ Connect call failed", shown, re.MULTILINE)
         rows = follows("agent", site.shell.svcc("agent", "status", "--json", status=1).stdout)["checks"]
@@ -57,11 +58,22 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
         site.shell.svcc("status")
         site.up("100.64.0.2")
         site.serves(1, 2, 3)
+        _noted(site, down=0)
         site.shell.svcc("agent", "status")
         history = json.loads(site.shell.svcc("history", "--json").stdout)
         assert [one["number"] for one in history["generations"]] == [1]
         assert history["current"] == 1
     assert site.shell.endpoints() == {*ADDRESSES[:3]}
+
+
+def _noted(site: Site, down: int) -> None:
+    """Wait until the agent has noted how the endpoints stand, which it does after the kernel has it."""
+
+    def noted() -> bool:
+        done = site.shell.ended("agent", "status")
+        return (done.returncode, done.stdout.count(" down ")) == (1 if down else 0, down)
+
+    site.until(noted, "it is noted")
 
 
 def _health_is_shown(site: Site) -> None:
@@ -251,7 +263,7 @@ def test_what_is_known_survives_a_kill(site: Site) -> None:
         site.serves(1, 2, 3)
         site.down("100.64.0.2")
         site.serves(1, 3)
-        site.until(lambda: site.shell.svcc("agent", "status", status=1).stdout.count(" down ") == 1, "it is noted")
+        _noted(site, down=1)
         agent.kill()
         agent.wait()
     assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}

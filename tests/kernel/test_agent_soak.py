@@ -16,6 +16,7 @@ import pytest
 
 from support.agents import ADDRESSES, Site
 from support.shell import Shell
+from support.svcc_forks import Process
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -59,7 +60,7 @@ class Soak:
     chance: random.Random
     hosts: list[str] = field(default_factory=lambda: [*ADDRESSES[:3]])
     stack: ExitStack = field(default_factory=ExitStack)
-    agent: subprocess.Popen[bytes] | None = None
+    agent: Process | None = None
 
     def begin(self) -> None:
         self.agent = self.stack.enter_context(self.site.agent("--repair", "0"))

@@ -1,4 +1,4 @@
-"""Clients that connect without pause see nothing of applies, nor of moving from one target to another."""
+"""Clients that connect without pause while rules change see nothing of that, nor of a move to another target."""
 
 from __future__ import annotations
 

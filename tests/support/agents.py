@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.shell import Shell
+from support.svcc_forks import Process
 from support.waiting import until
 
 ADDRESSES = tuple(f"100.64.0.{host}" for host in range(1, 5))
@@ -65,7 +66,7 @@ class Site:
         for address in addresses:
             with self.shell.namespace.entered():
                 self.servers[address] = subprocess.Popen(
-                    [sys.executable, "-c", _SERVER, address], stderr=subprocess.DEVNULL
+                    [sys.executable, "-I", "-S", "-c", _SERVER, address], stderr=subprocess.DEVNULL
                 )
 
     def down(self, *addresses: str) -> None:
@@ -76,12 +77,11 @@ class Site:
             server.wait()
 
     @contextmanager
-    def agent(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def agent(self, *words: str, **environment: str) -> Iterator[Process]:
         """Run the agent inside the ``with`` block, and end it then."""
-        command = self.shell.words("agent", "agent.dsl", "-t", self.target, *words)
-        with self.shell.namespace.entered(), open(self.log, "ab") as log:
-            process = subprocess.Popen(
-                command, cwd=self.shell.folder, env={**self.shell.environment(), **environment}, stderr=log
+        with open(self.log, "ab") as log:
+            process = self.shell.begin(
+                "agent", "agent.dsl", "-t", self.target, *words, log=log, environment=environment
             )
         try:
             yield process

@@ -53,6 +53,7 @@ class Case:
 
     def __init__(self, old: Side, new: Side, variant: str, *, ipvs: bool = False, nft: bool = True) -> None:
         self.old, self.new, self._variant, self._ipvs, self._nft = old, new, variant, ipvs, nft
+        self._sides: dict[str, Draft] = {}  # what is compared with the kernel; an apply gets one of its own
 
     @contextmanager
     def world(self) -> Iterator[World]:
@@ -79,7 +80,7 @@ class Case:
     def check(self, world: World, others: dict[str, str], allowed: set[str]) -> str:
         """Check that the kernel holds exactly one of the allowed states, and that this one is recorded. Return its
         name."""
-        drafts = {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
+        drafts = self._sides = self._sides or {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
         with _each_tool_once():
             held = {
                 name: not any(world.machine(*drafts.values()).differing(*world.states(draft, *drafts.values())))

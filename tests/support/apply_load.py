@@ -1,4 +1,8 @@
-"""Clients that never stop connecting while rules change."""
+"""Clients that never stop connecting while rules change.
+
+Between two changes nothing can happen to a connection: there they pause, and leave the processor to what plans the next
+change and looks at what became of the last.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +24,7 @@ from support.apply_world import quietly
 from support.held_connections import Held, ask
 from support.waiting import LID
 from svcc.apply import confirm, engine, planning
+from svcc.apply.engine import Event
 from svcc.apply.generation import Draft
 from svcc.apply.scope import scope_of_program
 from svcc.apply.store import Store
@@ -115,12 +120,43 @@ service db {{ vip {DB[0]}; port 5432/tcp; endpoints {{ {"; ".join(db)} }} }}
     return text
 
 
+class Pace:
+    """Whether clients connect without pause: while rules change, and before the first change that they meet."""
+
+    #: Seconds from one connection to the next while nothing changes.
+    _PAUSE = 0.02
+
+    def __init__(self) -> None:
+        self._quick, self._to_quick = os.pipe()  # a byte in it makes them quick
+        self._is_quick = False
+
+    def quicken(self) -> None:
+        if not self._is_quick:
+            os.write(self._to_quick, b"x")
+            self._is_quick = True
+
+    def slacken(self) -> None:
+        if self._is_quick:
+            os.read(self._quick, 1)
+            self._is_quick = False
+
+    def goes_on(self, stop: int) -> bool:
+        """Wait, in a client, until it is time for the next connection. Return False when it has to stop, for which
+        ``stop`` becomes readable."""
+        return stop not in select.select([stop, self._quick], [], [], self._PAUSE)[0]
+
+    def close(self) -> None:
+        os.close(self._quick)
+        os.close(self._to_quick)
+
+
 @dataclass
 class Node:
     """The lab's node, with its state directory."""
 
     lab: Lab
     store: Store
+    pace: Pace
     applied: list[float] = field(default_factory=list)  # how many seconds each apply took
 
     def apply(self, text: str, target: str) -> None:
@@ -136,8 +172,17 @@ class Node:
             confirm.settle(installation)
             plan = planning.make_plan(installation, draft, patience=5)
             engine.check(plan, quietly)
-            engine.perform(plan, installation, draft, quietly)
+            engine.perform(plan, installation, draft, self._told)
+        self.pace.slacken()
         self.applied.append(time.monotonic() - began)
+
+    def _told(self, event: Event) -> None:
+        """Rules change from the journal on, which is written before the first step, up to where they are read back;
+        flows may be forgotten later."""
+        if event.what in ("reading back", "finishing"):
+            self.pace.slacken()
+        else:
+            self.pace.quicken()
 
 
 def _draft(text: str, target: str) -> Draft:
@@ -152,8 +197,8 @@ def node(state: Path, text: str = "") -> Iterator[Node]:
     """Build a lab whose node has no rules yet, for a program that names all pods of the later ones."""
     program = load_text(Source("load.dsl", text or everything())).program
     assert program is not None
-    with Lab.up(program, program.nodes[0], bridge_netfilter=False) as lab:
-        yield Node(lab, Store(state))
+    with Lab.up(program, program.nodes[0], bridge_netfilter=False) as lab, closing(Pace()) as pace:
+        yield Node(lab, Store(state), pace)
 
 
 class Client:
@@ -188,12 +233,12 @@ class Client:
         return counted
 
 
-def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -> Counter[str]:
-    """Connect as fast as possible. ``hold``: some connections stay open, and are asked again at the end."""
+def connect(destinations: Sequence[tuple[str, int]], pace: Pace, stop: int, *, hold: bool) -> Counter[str]:
+    """Connect as fast as the pace allows. ``hold``: some connections stay open, and are asked again at the end."""
     counted: Counter[str] = Counter()
     held = Held()
     number = 0
-    while not select.select([stop], [], [], 0)[0]:
+    while pace.goes_on(stop):
         destination = destinations[number % len(destinations)]
         number += 1
         try:
@@ -221,7 +266,7 @@ def _sent_again(connection: socket.socket) -> int:
     return int.from_bytes(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:104], sys.byteorder)
 
 
-def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) -> Counter[str]:
+def send_datagrams(destination: tuple[str, int], pace: Pace, stop: int, *, flows: int = 40) -> Counter[str]:
     """Send flows of UDP, each from a source port of its own. The endpoint that answered a flow first has to answer all
     of it."""
     counted: Counter[str] = Counter()
@@ -230,7 +275,7 @@ def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) 
     for flow in sockets:
         flow.settimeout(LID)
         flow.connect(destination)
-    while not select.select([stop], [], [], 0)[0]:
+    while pace.goes_on(stop):
         for flow in sockets:
             try:
                 name = ask(flow)
@@ -250,16 +295,18 @@ def clients(
     *,
     held: bool = True,
 ) -> Iterator[list[Counter[str]]]:
-    """Inside the ``with`` block, an outside client and a pod connect without pause; then the list holds their
-    counts."""
+    """Inside the ``with`` block, an outside client and a pod connect, without pause while rules change; then the list
+    holds their counts."""
     within = [one for one in places if one not in (NODE_PORT, SHARED, EXTERNAL)]
+    node.pace.quicken()
     running = [
-        Client(node.lab.namespace(CLIENT), partial(connect, places, hold=held)),
-        Client(node.lab.namespace("100.64.0.10"), partial(connect, within, hold=held)),
+        Client(node.lab.namespace(CLIENT), partial(connect, places, node.pace, hold=held)),
+        Client(node.lab.namespace("100.64.0.10"), partial(connect, within, node.pace, hold=held)),
     ]
     if DNS in datagrams:
         running += [
-            Client(node.lab.namespace(where), partial(send_datagrams, DNS)) for where in (CLIENT, "100.64.0.11")
+            Client(node.lab.namespace(where), partial(send_datagrams, DNS, node.pace))
+            for where in (CLIENT, "100.64.0.11")
         ]
     seen: list[Counter[str]] = []
     try:

@@ -19,6 +19,7 @@ import pytest
 from support.apply_world import World
 from support.kubernetes_double import Beside, Cluster, served_beside
 from support.shell import Shell
+from support.svcc_forks import Process
 from support.waiting import until
 from svcc.kernel.namespaces import Namespace
 
@@ -73,10 +74,11 @@ class Site:
             return socket.create_server(("127.0.0.1", self.api.server.port))
 
     @contextmanager
-    def agent(self, *words: str, target: str = "nft") -> Iterator[subprocess.Popen[bytes]]:
-        command = self.shell.words("agent", "--kubernetes", "kubeconfig", "--node", "n", "-t", target, *words)
-        with self.shell.namespace.entered(), open(self.log, "ab") as log:
-            process = subprocess.Popen(command, cwd=self.shell.folder, env=self.shell.environment(), stderr=log)
+    def agent(self, *words: str, target: str = "nft") -> Iterator[Process]:
+        with open(self.log, "ab") as log:
+            process = self.shell.begin(
+                "agent", "--kubernetes", "kubeconfig", "--node", "n", "-t", target, *words, log=log
+            )
         try:
             yield process
         finally:
@@ -145,7 +147,7 @@ def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
             # no port that a client may get while the server is stopped
             listening = socket.create_server(("127.0.0.1", 6443))
             for host in range(1, 5):
-                server = subprocess.Popen([sys.executable, "-c", _SERVER, f"100.64.0.{host}"])
+                server = subprocess.Popen([sys.executable, "-I", "-S", "-c", _SERVER, f"100.64.0.{host}"])
                 stack.callback(server.wait)
                 stack.callback(server.kill)
         api = stack.enter_context(served_beside(Cluster(), listening))

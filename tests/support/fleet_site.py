@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from support.etcd import RELEASES, Cluster
 from support.etcd import run as run_to_end
 from support.schemas import follows
 from support.shell import Shell
+from support.svcc_forks import Process
 from support.waiting import until
 from svcc.etcd.client import Client
 from svcc.etcd.values import Listing
@@ -50,7 +52,7 @@ class Machine:
         folder.mkdir()
         self.name, self.shell = name, Shell(namespace, folder, nf_tables=nf_tables)
         self._log = folder / "agent.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Process | None = None
         self.urls: tuple[str, ...] = (URL,)
         self.otherwise = ""  # Python code that the agent runs before anything else
 
@@ -58,21 +60,21 @@ class Machine:
         """Start the agent."""
         members = [word for url in self.urls for word in ("--etcd", url)]
         given = ["agent", "--fleet", FLEET, "--node", self.name, *members, *words]
-        with self.shell.namespace.entered(), open(self._log, "ab") as log:
-            self._process = subprocess.Popen(
-                self.shell.words(*given), cwd=self.shell.folder, env=self._environment(), stderr=log
-            )
+        with open(self._log, "ab") as log:
+            if not self.otherwise:
+                self._process = self.shell.begin(*given, log=log)
+                return
+            with self.shell.namespace.entered():
+                self._process = subprocess.Popen(
+                    self.shell.words(*given), cwd=self.shell.folder, env=self._environment(), stderr=log
+                )
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment, with a module that Python imports at its start (`site` in its library reference), if
-        there is one."""
-        found = self.shell.environment()
-        if self.otherwise:
-            folder = self.shell.folder / "otherwise"
-            folder.mkdir(exist_ok=True)
-            (folder / "sitecustomize.py").write_text(self.otherwise)
-            found["PYTHONPATH"] = str(folder)
-        return found
+        """Return the environment, with a module that Python imports at its start (`site` in its library reference)."""
+        folder = self.shell.folder / "otherwise"
+        folder.mkdir(exist_ok=True)
+        (folder / "sitecustomize.py").write_text(self.otherwise)
+        return {**self.shell.environment(), "PYTHONPATH": str(folder)}
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """End the agent; return its exit status."""
@@ -135,12 +137,10 @@ class Site:
         return done.stdout + done.stderr
 
     @contextmanager
-    def begun(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    def begun(self, *words: str) -> Iterator[Process]:
         """Yield a running command of the fleet, which is ended with the block."""
-        with self.switch.namespace.entered():
-            process = subprocess.Popen(
-                self.switch.words(*words, *self.fleet), env=self.switch.environment(), stderr=subprocess.DEVNULL
-            )
+        with open(os.devnull, "wb") as nowhere:
+            process = self.switch.begin(*words, *self.fleet, log=nowhere)
         try:
             yield process
         finally:

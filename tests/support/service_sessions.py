@@ -27,7 +27,7 @@ from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
-from svcc.targets.interface import Target, TargetByService
+from svcc.targets.interface import Bundle, Target, TargetByService
 
 #: A program that is followed, and the program as it is served.
 Way = tuple[ir.Program, ir.Program]
@@ -53,6 +53,10 @@ class Side:
             yield World(namespace, folder, self.variant, ipvs=self.ipvs, nft=not self.ipvs)
         finally:
             namespace.close()
+
+    def bundles(self, **programs: ir.Program) -> dict[str, Bundle]:
+        """Return what the target makes of programs, by their names here."""
+        return {name: self.target.render(program, program.nodes[0]) for name, program in programs.items()}
 
     def changes(self) -> Mapping[str, Way]:
         """Return what is followed after the first program: an edit, an endpoint that fails, and both."""
@@ -151,16 +155,17 @@ class Later:
 def kill_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> None:
     """Kill a session by SIGKILL at every ``every``-th event of a change."""
     old, (program, served) = read(side.texts[0]), side.changes()[what]
+    bundles = side.bundles(old=old, new=served)
     with side.world(folder) as world:
         others, ends = world.others(), list[str]()
         for number in count(1, every):
             if not _killed_at(side, number, world, old, program, served):
                 break
             world.settle()
-            ends.append(_found(side, world, others, {"old": old, "new": served}))
+            ends.append(_found(world, others, bundles))
         assert ends == sorted(ends, reverse=True)
         assert {"old"} <= set(ends)  # the rules are the last step, so a change that is killed before its end is undone
-        assert _found(side, world, others, {"new": served}) == "new"
+        assert _found(world, others, {"new": bundles["new"]}) == "new"
 
 
 def _killed_at(side: Side, number: int, world: World, old: ir.Program, program: ir.Program, served: ir.Program) -> bool:
@@ -186,6 +191,7 @@ def fail_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> 
     """Have a change fail at every ``every``-th event."""
     old, (program, served) = read(side.texts[0]), side.changes()[what]
     heard = Later()
+    bundles = side.bundles(old=old, new=served)
     with side.world(folder) as world:
         others = world.others()
         with world.inside(), side.session(world.store.root, heard) as kept:
@@ -197,21 +203,21 @@ def fail_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> 
                     kept.follow(program, served)
                 except (svcc.Restored, OSError):
                     heard.tell = None
-                    _found(side, world, others, {"old": old})
+                    _found(world, others, {"old": bundles["old"]})
                     continue
                 break
             assert not failing.failed
             assert number > 5
-            _found(side, world, others, {"new": served})
+            _found(world, others, {"new": bundles["new"]})
 
 
-def _found(side: Side, world: World, others: Mapping[str, str], allowed: Mapping[str, ir.Program]) -> str:
-    """Return which of the programs the kernel holds, which has to be the recorded one, and whole."""
+def _found(world: World, others: Mapping[str, str], allowed: Mapping[str, Bundle]) -> str:
+    """Return which of the bundles the kernel holds, which has to be the recorded one, and whole."""
     installation = world.store.installation("custom")
     assert not installation.journal.exists()
     with world.inside():
         assert holds(installation)
     bundle = installation.bundle(installation.current)
-    (found,) = (name for name, program in allowed.items() if bundle == side.target.render(program, program.nodes[0]))
+    (found,) = (name for name, one in allowed.items() if bundle == one)
     assert world.others() == others
     return found

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from support import svcc_forks
 from support.apply_world import World
+from support.svcc_forks import Process
 from support.waiting import until
 from svcc.kernel.namespaces import Namespace
 
@@ -81,6 +83,12 @@ class Shell:
                     check=False,
                 )
         return svcc_forks.run(list(words), self.namespace, self.folder, environment, given)
+
+    def begin(self, *words: str, log: IO[bytes], environment: Mapping[str, str] | None = None) -> Process:
+        """Start svcc, and do not wait for its end. ``log``: its standard error; ``environment``: more of it."""
+        return svcc_forks.begin(
+            list(words), self.namespace, self.folder, {**self.environment(), **(environment or {})}, log.fileno()
+        )
 
     @contextmanager
     def python(self, script: str, *words: str) -> Iterator[subprocess.Popen[str]]:

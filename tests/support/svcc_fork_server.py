@@ -15,8 +15,11 @@ import pkgutil
 import select
 import socket
 import sys
+import tomllib
 from importlib import import_module
+from pathlib import Path
 
+_SETTINGS = Path(__file__).parents[2] / "pyproject.toml"
 #: File descriptors of a request.
 _PARTS = 5
 _MOST = 1 << 20
@@ -36,12 +39,13 @@ def main() -> None:
 
 
 def _import() -> None:
-    """All of svcc, as commands import much of it when they need it."""
-    import svcc
-
-    for module in pkgutil.walk_packages(svcc.__path__, "svcc."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
+    """All of svcc, and with it what it needs, as commands import much of it when they need it. Each package is asked:
+    where svcc is editable, they do not lie in one folder."""
+    settings = tomllib.loads(_SETTINGS.read_text(encoding="utf-8"))
+    for name in settings["tool"]["setuptools"]["packages"]:
+        for module in pkgutil.iter_modules(import_module(name).__path__, f"{name}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
 
 
 def _next_call(requests: socket.socket) -> tuple[dict[str, object], list[int]]:

@@ -1,7 +1,7 @@
 """svcc as a process that is forked from one which has it imported: quicker than to start Python for it, and all else of
 a process is the same.
 
-What is about that start, or about a process while it runs, starts svcc itself (``Shell.words``).
+What is about that start, or about the process as others see it, starts svcc itself (``Shell.words``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _SERVER = Path(__file__).with_name("svcc_fork_server.py")
 _NETWORK = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 #: Bytes that a pipe holds before anybody reads (pipe(7)).
 _PIPE = 65536
+#: Bytes that are more than a number of the server's has.
+_ANSWER = 20
 
 
 def run(
@@ -35,24 +37,76 @@ def run(
         (out, to_out), (err, to_err) = os.pipe(), os.pipe()
         for end in (out, err):
             stack.callback(os.close, end)
-        answers, to_answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        stack.enter_context(answers)
         input = os.dup(0) if given is None else _pipe_with(given.encode())
-        packet = json.dumps({"words": words, "folder": str(folder), "environment": dict(environment)}).encode()
-        passed = [input, to_out, to_err, namespace.fd, to_answers.fileno()]
-        socket.send_fds(_server(), [packet], passed)
-        to_answers.close()
+        process = _begun(words, namespace, folder, environment, (input, to_out, to_err))
         for end in (input, to_out, to_err):
             os.close(end)
-        child = int(answers.recv(20))
         try:
             said = _read(out, err)
-            status = int(answers.recv(20))
+            status = process.wait()
         except BaseException:  # a limit of pytest's
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+            process.kill()
             raise
     return subprocess.CompletedProcess(["svcc", *words], status, *said)
+
+
+class Process:
+    """svcc while it runs, with what tests need of :class:`subprocess.Popen`."""
+
+    def __init__(self, answers: socket.socket) -> None:
+        """``answers``: where the server says the child's number, and later its status."""
+        self._answers = answers
+        self.pid = int(answers.recv(_ANSWER))
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status, or minus the number of the signal that ended it; None while it runs."""
+        with suppress(BlockingIOError):
+            self._hear(socket.MSG_DONTWAIT)
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for the end; return what :meth:`poll` does."""
+        self._hear(0)
+        assert self.returncode is not None
+        return self.returncode
+
+    def _hear(self, how: int) -> None:
+        if self.returncode is None:
+            self.returncode = int(self._answers.recv(_ANSWER, how))
+            self._answers.close()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+def begin(words: list[str], namespace: Namespace, folder: Path, environment: Mapping[str, str], err: int) -> Process:
+    """Start svcc, and do not wait. ``err``: the descriptor of what it has as standard error; it reads and prints
+    nothing."""
+    with open(os.devnull, "r+b") as nothing:
+        return _begun(words, namespace, folder, environment, (nothing.fileno(), nothing.fileno(), err))
+
+
+def _begun(
+    words: list[str],
+    namespace: Namespace,
+    folder: Path,
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+) -> Process:
+    """Have the server fork. ``streams``: the standard input, output and error, which stay open here."""
+    answers, to_answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    packet = json.dumps({"words": words, "folder": str(folder), "environment": dict(environment)}).encode()
+    with to_answers:
+        socket.send_fds(_server(), [packet], [*streams, namespace.fd, to_answers.fileno()])
+    return Process(answers)
 
 
 def _pipe_with(given: bytes) -> int:
