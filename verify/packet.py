@@ -37,6 +37,12 @@ class Packet:
     port: int = 0  # the destination port; 0: the protocol has none
     vantage: Vantage = Vantage.CLIENT
 
+    def __hash__(self) -> int:
+        """Return a hash of the numbers: those of addresses and members of an enumeration take long, and it is asked
+        all the time.
+        """
+        return hash((int(self.source), int(self.destination), self.protocol, self.port))
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointShare:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from support.kept_strategies import sampled_from, several
 from svcc.compiler import ir
 
 _NAMES = ("public", "p", "shop/web", "Public", "9to5 is no name".replace(" ", "-"), "a@2", "p80")
@@ -38,11 +39,11 @@ def with_balancers(draw: st.DrawFn, program: ir.Program, *, min_size: int = 0) -
     ]
     if not led:
         return program
-    names = draw(st.lists(st.sampled_from(_NAMES), unique=True, min_size=min_size, max_size=2))
+    names = draw(several(_NAMES, min_size, 2))
     if not names:
         return program
     balancers = tuple(draw(_balancer(name, led)) for name in sorted(names))
-    instances = _INSTANCES[: len(program.nodes)] if draw(st.sampled_from((True, True, True, False))) else ()
+    instances = _INSTANCES[: len(program.nodes)] if draw(sampled_from((True, True, True, False))) else ()
     nodes = tuple(replace(node, instance=one) for node, one in zip(program.nodes, instances, strict=False))
     return replace(program, nodes=nodes or program.nodes, balancers=balancers)
 
@@ -85,16 +86,16 @@ def led_only(program: ir.Program) -> ir.Program:
 @st.composite
 def _balancer(draw: st.DrawFn, name: str, led: _Led) -> ir.Balancer:
     http = [(service, port) for service, port in led if port.protocol is ir.Protocol.TCP]
-    kind = draw(st.sampled_from([*ir.BalancerKind] if http else [ir.BalancerKind.NETWORK]))
+    kind = draw(sampled_from([*ir.BalancerKind] if http else [ir.BalancerKind.NETWORK]))
     application = kind is ir.BalancerKind.APPLICATION
     found = draw(_application(http)) if application else draw(_network(led))
     return ir.Balancer(
         name,
         kind,
-        draw(st.sampled_from([*ir.Scheme])),
+        draw(sampled_from([*ir.Scheme])),
         "vpc-0b50ec3f3729df7a8",
         draw(st.permutations(_SUBNETS).map(lambda some: tuple(some[: 2 if application else 1]))),
-        draw(st.sampled_from(((), _GROUPS[:1], _GROUPS))),
+        draw(sampled_from(((), _GROUPS[:1], _GROUPS))),
         *found,
     )
 
@@ -104,13 +105,13 @@ _Found = tuple[tuple[ir.Listener, ...], tuple[ir.Route, ...]]
 
 @st.composite
 def _application(draw: st.DrawFn, led: _Led) -> _Found:
-    ports = draw(st.sampled_from(((80,), (8080, 80))))
-    listeners = tuple(ir.Listener(port, _HTTP, draw(st.sampled_from(_ANSWERS))) for port in ports)
-    paths = draw(st.lists(st.sampled_from(_PATHS), unique=True, max_size=8))
+    ports = draw(sampled_from(((80,), (8080, 80))))
+    listeners = tuple(ir.Listener(port, _HTTP, draw(sampled_from(_ANSWERS))) for port in ports)
+    paths = draw(several(_PATHS, max_size=8))
     routes = []
     while paths:
         count = draw(st.integers(1, len(paths)))
-        routes.append(_route(draw, led, paths=tuple(paths[:count])))
+        routes.append(_route(draw, led, paths=paths[:count]))
         paths = paths[count:]
     return listeners, tuple(routes)
 
@@ -118,7 +119,7 @@ def _application(draw: st.DrawFn, led: _Led) -> _Found:
 @st.composite
 def _network(draw: st.DrawFn, led: _Led) -> _Found:
     listeners, routes = [], []
-    for number in draw(st.lists(st.sampled_from((443, 53, 1, 65_535)), unique=True, min_size=1, max_size=3)):
+    for number in draw(several((443, 53, 1, 65_535), 1, 3)):
         service, port = draw(st.sampled_from(led))
         listeners.append(ir.Listener(number, ir.ListenProtocol(port.protocol.value)))
         routes.append(_route(draw, [(service, port)], listener=number))
@@ -128,5 +129,5 @@ def _network(draw: st.DrawFn, led: _Led) -> _Found:
 def _route(draw: st.DrawFn, led: _Led, *, paths: tuple[str, ...] = (), listener: int | None = None) -> ir.Route:
     """Return a route to one of the ports, whose name may be left out where it is the service's only one."""
     service, port = draw(st.sampled_from(led))
-    name = port.name if len(service.ports) > 1 else draw(st.sampled_from((None, port.name)))
+    name = port.name if len(service.ports) > 1 else draw(sampled_from((None, port.name)))
     return ir.Route(service.name, name, paths, listener)

@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
 
+from support.kept_strategies import sampled_from
 from svcc.compiler import ir
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def program_files(program: ir.Program, pick: Pick) -> Files:
 @st.composite
 def spellings(draw: st.DrawFn, program: ir.Program) -> Files:
     def pick(options: Sequence[T], /) -> T:
-        return draw(st.sampled_from(options))
+        return draw(sampled_from(options))
 
     return program_files(program, pick)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from support.balancer_programs import led_only, with_balancers
+from support.kept_strategies import KEPT, sampled_from, several
 from svcc.compiler import ir
 from svcc.compiler.features import Feature
 from svcc.compiler.health_checks import service_ports
@@ -125,7 +127,7 @@ def programs_for(
     program = draw(programs(target.features, min_services=min_services, max_services=max_services, min_nodes=1))
     services = tuple(tame(service if target.translates else on_its_ports(service)) for service in program.services)
     program = led_only(replace(program, services=services))
-    node = draw(st.sampled_from(program.nodes))
+    node = draw(sampled_from(program.nodes))
     assume(not check_target(program, target, node))
     return program, node
 
@@ -189,17 +191,23 @@ def on_its_ports(service: ir.Service) -> ir.Service:
     return replace(service, ports=ports, endpoints=endpoints)
 
 
+@lru_cache(KEPT)
 @st.composite
 def _programs(
     draw: st.DrawFn, features: frozenset[Feature], min_services: int, max_services: int, min_nodes: int
 ) -> ir.Program:
     cluster = draw(_clusters(features))
     nodes = draw(_nodes(min_nodes))
-    names = draw(st.lists(_names(NAMES), unique=True, min_size=min_services, max_size=max_services))
+    names = draw(_different_names(NAMES, min_services, max_services))
     services = _Services(draw, features, cluster, nodes)
     found = [services.service(name) for name in names]
     program = ir.Program(cluster, nodes, tuple(sorted(found, key=lambda service: service.name)))
     return draw(with_balancers(program))
+
+
+@lru_cache(KEPT)
+def _different_names(usual: tuple[str, ...], min_size: int, max_size: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(_names(usual), unique=True, min_size=min_size, max_size=max_size)
 
 
 def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:
@@ -207,33 +215,34 @@ def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:
     return st.sampled_from(usual) | any_name
 
 
-def _some(members: Sequence[T], min_size: int = 0, max_size: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
-    """Draw several different members, in any order."""
-    return st.lists(st.sampled_from(members), unique=True, min_size=min_size, max_size=max_size).map(tuple)
-
-
+@lru_cache(KEPT)
 @st.composite
 def _clusters(draw: st.DrawFn, features: frozenset[Feature]) -> ir.Cluster:
-    serving = _some(_SERVING) if Feature.NODE_PORT_ADDRESSES in features else st.just(())
+    serving = several(_SERVING) if Feature.NODE_PORT_ADDRESSES in features else st.just(())
     return ir.Cluster(
-        prefix=draw(st.sampled_from(("SVCC", "CUSTOM", "a", "Lb_1-x"))),
-        pods=draw(_some(PODS)),
-        services=draw(_some(SERVICES)) if Feature.SERVICES in features else (),
-        nodeports=draw(st.sampled_from(_NODE_PORTS)),
+        prefix=draw(sampled_from(("SVCC", "CUSTOM", "a", "Lb_1-x"))),
+        pods=draw(several(PODS)),
+        services=draw(several(SERVICES)) if Feature.SERVICES in features else (),
+        nodeports=draw(sampled_from(_NODE_PORTS)),
         nodeport_addresses=draw(serving),
-        vip_device=draw(st.sampled_from(("svcc0", "custom-ipvs0", "_.x", None))),
-        mark=draw(st.sampled_from((0x4000, 1, 0x8000_0000))),
+        vip_device=draw(sampled_from(("svcc0", "custom-ipvs0", "_.x", None))),
+        mark=draw(sampled_from((0x4000, 1, 0x8000_0000))),
     )
 
 
+@lru_cache(KEPT)
 @st.composite
 def _nodes(draw: st.DrawFn, min_size: int) -> tuple[ir.Node, ...]:
-    names = draw(_some(NODE_NAMES, min_size, 2))
+    names = draw(several(NODE_NAMES, min_size, 2))
     nodes = []
     for name, addresses in zip(sorted(names), _NODE_ADDRESSES, strict=False):
         count = draw(st.integers(1, len(addresses)))
-        nodes.append(ir.Node(name, addresses[:count], draw(st.sampled_from((None, "eu-1a", "zone")))))
+        nodes.append(ir.Node(name, addresses[:count], draw(sampled_from((None, "eu-1a", "zone")))))
     return tuple(nodes)
+
+
+_OTHER_CLIENTS = st.just(()) | several(CLIENTS)
+_FOUR_ENDPOINTS = st.lists(st.sampled_from(ENDPOINTS), max_size=4)
 
 
 class _Taken:
@@ -274,7 +283,7 @@ class _Services:
         self._shared: dict[ir.Address, bool] = {}
 
     def _one(self, options: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(options))
+        return self._draw(sampled_from(options))
 
     def _if(self, feature: Feature, options: Sequence[T]) -> T:
         """Draw one of the options; only the first where the feature is not to be used."""
@@ -286,16 +295,16 @@ class _Services:
 
     def service(self, name: str) -> ir.Service:
         ways = [w for w in (Feature.VIP, Feature.EXTERNAL_IP, Feature.NODE_PORT) if w in self._features]
-        reach = self._draw(_some(ways, 1))
+        reach = self._draw(several(ways, 1))
         service = ir.Service(
             name=name,
-            vips=self._draw(_some(VIPS, 1)) if Feature.VIP in reach else (),
-            external_ips=self._draw(_some(EXTERNAL_IPS, 1)) if Feature.EXTERNAL_IP in reach else (),
-            allow_from=self._draw(_some(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
+            vips=self._draw(several(VIPS, 1)) if Feature.VIP in reach else (),
+            external_ips=self._draw(several(EXTERNAL_IPS, 1)) if Feature.EXTERNAL_IP in reach else (),
+            allow_from=self._draw(several(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
             **self._settings(),
         )
         if service.masquerade is ir.Masquerade.AUTO and Feature.MASQUERADE_NETWORK in self._features:
-            service = replace(service, masquerade_from=self._draw(st.just(()) | _some(CLIENTS)))
+            service = replace(service, masquerade_from=self._draw(_OTHER_CLIENTS))
         if service.forward is ir.Forward.MASQUERADE and Feature.SNAT in self._features:
             service = replace(service, snat=self._one(SOURCES))
         service = self._with_one_memory(self._with_owners(service))
@@ -376,8 +385,8 @@ class _Services:
     # -- ports ----------------------------------------------------------------------------------------------------
 
     def _with_ports(self, service: ir.Service, node_ports: bool) -> ir.Service:
-        names = self._draw(st.lists(_names(PORT_NAMES), unique=True, min_size=1, max_size=3))
-        unnamed = len(names) == 1 and self._draw(st.sampled_from((True, False)))
+        names = self._draw(_different_names(PORT_NAMES, 1, 3))
+        unnamed = len(names) == 1 and self._draw(sampled_from((True, False)))
         needed = not (service.vips or service.external_ips)
         ports = []
         for name in [None] if unnamed else names:
@@ -419,7 +428,7 @@ class _Services:
     def _endpoints(self, ports: tuple[ir.Port, ...]) -> tuple[ir.Endpoint, ...]:
         found: dict[tuple[ir.Address, int | None], ir.Endpoint] = {}
         only = ports[0] if len(ports) == 1 else None
-        for address in self._draw(st.lists(st.sampled_from(ENDPOINTS), max_size=4)):
+        for address in self._draw(_FOUR_ENDPOINTS):
             port = None
             if only is not None:
                 port = self._if(Feature.ENDPOINT_PORT, (None, 9443, 8080, 65_536 - len(only.ports)))

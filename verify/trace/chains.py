@@ -75,8 +75,14 @@ def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None
     """Return the verdict, or None where the packet reaches the end of the chain."""
     rules = iter(start.rules)
     stack: list[Iterator[Rule]] = []
+    verdict: Verdict
     while True:
-        verdict = _first_verdict(rules, flow)
+        for rule in rules:
+            verdict = rule.apply(flow)
+            if verdict is not None:
+                break
+        else:
+            verdict = Final.RETURN
         if verdict is Final.RETURN:
             if not stack:
                 return None
@@ -87,15 +93,6 @@ def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None
             rules = iter(chains[verdict.chain].rules)
         else:
             return verdict
-
-
-def _first_verdict(rules: Iterator[Rule], flow: Flow) -> Final | Call:
-    """Return the verdict of the next rule that gives one, or RETURN at the end of the chain."""
-    for rule in rules:
-        verdict = rule.apply(flow)
-        if verdict is not None:
-            return verdict
-    return Final.RETURN
 
 
 def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str, set[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import product
@@ -57,47 +57,46 @@ class IpSet:
         self._position = self.kinds.index("net") if "net" in self.kinds else None
         self._protocols = next((_WITH_PORTS[kind] for kind in self.kinds if kind in _WITH_PORTS), None)
 
-    def holds(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> bool:
-        """Whether a packet is in the set. ``sides`` ("src", "dst") say which fields are looked up.
-
-        A packet is not in the set where there are too few sides, it is of another family, or its protocol has no ports
-        (ip_set_test, ip_set_core.c).
-        """
-        fields = self._fields(flow, sides, place)
+    def holds(self, fields: tuple[int, ...] | None) -> bool:
+        """Whether a packet is in the set. ``fields``: what a reader of the set (:meth:`reader`) reads of the packet."""
         if fields is None:
             return False
         if self._position is None:
-            return tuple(fields) in self.elements
+            return fields in self.elements
         return self._holds_network(fields, self._position)
 
-    def mark_of(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> tuple[int, int] | None:
+    def mark_of(self, fields: tuple[int, ...] | None, place: ArtifactLine) -> tuple[int, int] | None:
         """Return the mark and mask that the set has for a packet. Return None where the packet is not in the set.
 
-        An element without a mark has mark 0 and mask 0, and so has every element of a set without marks.
+        An element without a mark has mark 0 and mask 0, and so has every element of a set without marks. ``fields``:
+        as for :meth:`holds`; ``place``: the line of the rule that asks.
         """
         if self.marks is not None and "net" in self.kinds:
             raise UnknownRule(place, "marks of networks are not followed here")
-        if not self.holds(flow, sides, place):
+        if fields is None or not self.holds(fields):
             return None
-        fields = self._fields(flow, sides, place) or ()
-        return (self.marks or {}).get(tuple(fields), (0, 0))
+        return (self.marks or {}).get(fields, (0, 0))
 
-    def _fields(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> list[int] | None:
-        if len(sides) < len(self.kinds) or self.version not in (0, flow.version):
-            return None
-        if self._protocols is not None and flow.protocol not in self._protocols:
-            return None
-        found: list[int] = []
-        for kind, side in zip(self.kinds, sides, strict=False):
-            if kind in ("ip", "net"):
-                found.append(int(flow.sender(place) if side == "src" else flow.destination))
-            elif side == "src":
-                raise UnknownRule(place, "asks for the client's port, which a trace does not have")
-            else:
-                found.append(flow.port if kind == "bare port" else flow.protocol << 16 | flow.port)
-        return found
+    def reader(self, sides: Sequence[str], place: ArtifactLine) -> Callable[[Flow], tuple[int, ...] | None]:
+        """Return a function that reads from a packet what is looked up in the set. ``sides`` ("src", "dst") say which
+        fields that are; ``place``: the line of the rule that asks.
 
-    def _holds_network(self, fields: list[int], position: int) -> bool:
+        It reads None, and the packet is not in the set, where there are too few sides, the packet is of another family,
+        or its protocol has no ports (ip_set_test, ip_set_core.c).
+        """
+        if len(sides) < len(self.kinds):
+            return lambda _: None
+        parts = [_field(kind, side, place) for kind, side in zip(self.kinds, sides, strict=False)]
+        version, protocols = self.version, self._protocols
+
+        def read(flow: Flow) -> tuple[int, ...] | None:
+            if version not in (0, flow.version) or (protocols is not None and flow.protocol not in protocols):
+                return None
+            return tuple([part(flow) for part in parts])
+
+        return read
+
+    def _holds_network(self, fields: tuple[int, ...], position: int) -> bool:
         """Whether the set holds an address. The longest prefix decides, and it may be marked "nomatch"."""
         bits, address = _BITS[self.version], fields[position]
         for length in sorted(self.lengths, reverse=True):
@@ -116,6 +115,19 @@ class IpSet:
                 if isinstance(atom, tuple):
                     self.lengths[atom[1]] = self.lengths.get(atom[1], 0) + 1
         self.elements[element] = match
+
+
+def _field(kind: str, side: str, place: ArtifactLine) -> Callable[[Flow], int]:
+    """Return a function that reads one dimension of a set from a packet."""
+    if kind in ("ip", "net"):
+        return (lambda flow: int(flow.sender(place))) if side == "src" else (lambda flow: int(flow.destination))
+    if side == "src":
+        return lambda _: _unknown_port(place)
+    return (lambda flow: flow.port) if kind == "bare port" else (lambda flow: flow.protocol << 16 | flow.port)
+
+
+def _unknown_port(place: ArtifactLine) -> int:
+    raise UnknownRule(place, "asks for the client's port, which a trace does not have")
 
 
 # ---- reading

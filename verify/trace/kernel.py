@@ -74,7 +74,8 @@ class Kernel:
     bases: list[Base] = field(default_factory=list)
     balancer: VirtualServers | None = None
     _stages: dict[tuple[Hook, int], list[Stage]] = field(default_factory=dict)
-    _routes: dict[ir.Address, tuple[str, str]] = field(default_factory=dict)  # the device, and the step's text
+    #: By number and family of the address: the device, and the step's text.
+    _routes: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
 
     def walk(self, flow: Flow) -> Refusal | None:
         """Send the packet all the way. Return None where it is delivered or sent on, else how it was refused."""
@@ -128,10 +129,11 @@ class Kernel:
         """Find the device by which the packet leaves. A packet that IPVS forwards goes to the real server."""
         before = flow.going_out
         to = flow.by_ipvs or flow.destination
-        route = self._routes.get(to)
+        key = int(to), flow.version
+        route = self._routes.get(key)
         if route is None:
             device = self.host.route(to)
-            route = self._routes[to] = device, _routed(to, device)
+            route = self._routes[key] = device, _routed(to, device)
         flow.going_out, said = route
         if again and flow.going_out == before:
             return

@@ -43,9 +43,12 @@ class Expression(ABC):
         """Return the value, where only the numbers in ``cuts`` separate different results."""
         return self.value(flow)
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
-        """Whether the value passes a test whose result only changes at the numbers in ``cuts``."""
-        return test(self.value(flow))
+    def tester(self, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> Callable[[Flow], bool]:
+        """Return a function that says whether the value for a packet passes a test. The test's result only changes at
+        the numbers in ``cuts``.
+        """
+        value = self.value
+        return lambda flow: test(value(flow))
 
     @abstractmethod
     def __str__(self) -> str:
@@ -85,6 +88,11 @@ class Selector(Expression):
     def value(self, flow: Flow) -> Value:
         return self.read(flow)
 
+    def tester(self, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> Callable[[Flow], bool]:
+        """Return a function that says whether the field of a packet passes a test."""
+        read = self.read
+        return lambda flow: test(read(flow))
+
     def __str__(self) -> str:
         return self.text
 
@@ -103,7 +111,10 @@ class Concat(Expression):
         found: list[int] = []
         for part in self.parts:
             value = part.value(flow)
-            found += value if isinstance(value, tuple) else (value,)
+            if isinstance(value, tuple):
+                found += value
+            else:
+                found.append(value)
         return tuple(found)
 
     def __str__(self) -> str:
@@ -171,15 +182,21 @@ class Drawn(Expression):
         segment = flow.chance.segment([Fraction(bound, self.modulus) for bound in bounds], key)
         return bounds[segment] + self.offset
 
-    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> bool:
-        """Whether the number passes a test. A new number only needs a share for "passes", so a cascade of such tests
-        has one way for each test. A hash is the same number for all tests, so it matters where it is between the cuts.
+    def tester(self, test: Callable[[Value], bool], cuts: Callable[[], set[int]]) -> Callable[[Flow], bool]:
+        """Return a function that draws the number, and says whether it passes a test. A new number only needs a share
+        for that, so a cascade of such tests has one way for each test. A hash is the same number for all tests, so it
+        matters where it is between the cuts.
         """
         if self.hashed is not None:
-            return test(self.drawn(flow, cuts))
-        flow.draws.add((self.how, self.place))
+            return lambda flow: test(self.drawn(flow, cuts))
         count = sum(end - begin for begin, end in pairwise(self._bounds(cuts())) if test(begin + self.offset))
-        return flow.chance.happens(Fraction(count, self.modulus))
+        share = Fraction(count, self.modulus)
+
+        def holds(flow: Flow) -> bool:
+            flow.draws.add((self.how, self.place))
+            return flow.chance.happens(share)
+
+        return holds
 
     def _bounds(self, cuts: set[int]) -> list[int]:
         """Return the cuts without the offset, from 0 to the modulus."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from svcc.compiler import ir
 from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.host import Host
@@ -38,8 +37,7 @@ def payload(place: ArtifactLine, protocol: str, name: str) -> Expression:
         version = 4 if protocol == "ip" else 6
         return Selector(text, PROTOCOL, lambda flow: _of_version(flow, version, flow.protocol))
     if name == "dport" and protocol in _TRANSPORTS:
-        number = _TRANSPORTS[protocol]
-        return Selector(text, PORT, lambda flow: _of_protocol(flow, number, flow.port))
+        return Selector(text, PORT, _port(_TRANSPORTS[protocol]))
     if (protocol, name) == ("tcp", "flags"):
         return Selector(text, TCP_FLAG, lambda flow: _of_protocol(flow, _TRANSPORTS["tcp"], _flags(flow)))
     if (protocol, name) == ("tcp", "sport"):
@@ -70,11 +68,25 @@ def _of_version(flow: Flow, version: int, value: int) -> int:
 
 
 def _address(place: ArtifactLine, version: int, source: bool) -> Callable[[Flow], int]:
-    def read(flow: Flow) -> int:
-        address: ir.Address = flow.sender(place) if source else flow.destination
+    def destination(flow: Flow) -> int:
+        if flow.version != version:
+            raise NoMatch
+        return int(flow.destination)
+
+    def sender(flow: Flow) -> int:
+        address = flow.sender(place)
         if flow.version != version:
             raise NoMatch
         return int(address)
+
+    return sender if source else destination
+
+
+def _port(protocol: int) -> Callable[[Flow], int]:
+    def read(flow: Flow) -> int:
+        if protocol not in (0, flow.protocol):
+            raise NoMatch
+        return flow.port
 
     return read
 

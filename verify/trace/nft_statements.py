@@ -6,8 +6,11 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 from svcc.compiler import ir
+from svcc.verify.trace import values
 from svcc.verify.trace.chains import Call, Final, Verdict
 from svcc.verify.trace.faults import ArtifactLine, LoadError
 from svcc.verify.trace.flow import NUMBERS, Flow, Manip
@@ -28,6 +31,10 @@ class Judgement:
         return (self.verdict.chain,) if isinstance(self.verdict, Call) else ()
 
 
+#: That of a comparison that does not hold. This happens to most packets in most rules, and an exception takes longer.
+UNMET = Judgement("", None)
+
+
 class Statement(ABC):
     """What a rule does with a packet that the statements before it let through."""
 
@@ -41,7 +48,7 @@ class Statement(ABC):
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
         """Execute the statement; what it looked up goes to ``said``.
 
-        A judgement ends the rule. Errors: NoMatch, UnknownRule.
+        A judgement ends the rule; UNMET ends it as NoMatch does. Errors: NoMatch, UnknownRule.
         """
 
     def calls(self) -> Iterable[str]:
@@ -60,39 +67,24 @@ class Match(Statement):
     operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in" (has one of these bits)
     right: Elements[bool] | NamedSet[bool] | int
     text: str  # of the right side
-    test: Callable[[Value], bool] | None = field(init=False, repr=False, compare=False)  # None: a set with a name
+    holds: Callable[[Flow], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "test", self._test())
+        object.__setattr__(self, "holds", self._holds())
 
-    def _test(self) -> Callable[[Value], bool] | None:
-        right = self.right
+    def _holds(self) -> Callable[[Flow], bool]:
+        right, left, positive = self.right, self.left, self.operator == "=="
         if isinstance(right, NamedSet):
-            return None
+            value, find = left.value, right.find
+            return lambda flow: (find(flow, value(flow)) is not None) is positive
         if isinstance(right, Elements):
-            if self.operator == "==":
-                return lambda value: right.find(value) is not None
-            return lambda value: right.find(value) is None
+            among = right.find
+            return left.tester(lambda value: (among(value) is not None) is positive, right.cuts)
         compare = COMPARISONS[self.operator]
-        return lambda value: isinstance(value, int) and compare(value, right)
+        return left.tester(lambda value: isinstance(value, int) and compare(value, right), lambda: {right, right + 1})
 
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
-        if self.test is not None:
-            holds = self.left.passes(flow, self.test, self._cuts)
-        else:
-            assert isinstance(self.right, NamedSet)
-            found = self.right.find(flow, self.left.value(flow))
-            holds = (found is not None) == (self.operator == "==")
-        if not holds:
-            raise NoMatch
-        return None
-
-    def _cuts(self) -> set[int]:
-        """Return the numbers at which the result of the comparison changes."""
-        if isinstance(self.right, Elements):
-            return self.right.cuts()
-        assert isinstance(self.right, int)
-        return {self.right, self.right + 1}
+        return None if self.holds(flow) else UNMET
 
     def __str__(self) -> str:
         implied = self.operator == "in" or (self.operator == "==" and not isinstance(self.left, Binary))
@@ -160,6 +152,9 @@ class VerdictMap(Statement):
         return f"{self.key} vmap {self.text}"
 
 
+_WITH_PORTS = frozenset(NUMBERS.values())
+
+
 @dataclass(frozen=True)
 class Dnat(Statement):
     """Sends the connection to another address or port."""
@@ -180,7 +175,7 @@ class Dnat(Statement):
         if self.port is not None:
             number = self.port.value(flow)
             assert isinstance(number, int)
-            if flow.protocol not in NUMBERS.values():
+            if flow.protocol not in _WITH_PORTS:
                 raise NoMatch
             port = number
         flow.send_to(address, port)
@@ -192,10 +187,9 @@ class Dnat(Statement):
         return f"dnat to {self.address or ''}{port}"
 
 
+@lru_cache(values.KNOWN)
 def address_of(number: int, version: int) -> ir.Address:
     """Return the address with that number."""
-    from ipaddress import IPv4Address, IPv6Address
-
     return IPv4Address(number) if version == 4 else IPv6Address(number)
 
 
@@ -336,6 +330,8 @@ class NftRule:
             for statement in self.statements:
                 found = statement.apply(flow, said)
                 if found is not None:
+                    if found is UNMET:
+                        return None
                     break
         except NoMatch:
             return None

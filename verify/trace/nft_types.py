@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
 from svcc.verify.trace import values
@@ -78,9 +80,11 @@ def _address(version: int) -> Callable[[object], int]:
 
 
 def _show_address(version: int) -> Callable[[int], str]:
-    from ipaddress import IPv4Address, IPv6Address
+    @lru_cache(values.KNOWN)
+    def show(number: int) -> str:
+        return str(IPv4Address(number) if version == 4 else IPv6Address(number))
 
-    return lambda number: str(IPv4Address(number) if version == 4 else IPv6Address(number))
+    return show
 
 
 def _flags_of(names: Mapping[str, int]) -> Callable[[int], str]:

@@ -189,12 +189,15 @@ class _Run:
         return seconds not in self._way(_later(memory, seconds + _HALF), Chance()).recalled
 
 
+_UNTOUCHED = End(Refusal.UNTOUCHED)
+
+
 def _end(flow: Flow, refusal: Refusal | None) -> End:
     if refusal is not None:
         return End(refusal, answer=flow.answer)
     if flow.by_ipvs is not None or flow.sent or flow.masqueraded:
         return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded, flow.most, flow.sources)
-    return End(Refusal.UNTOUCHED)
+    return _UNTOUCHED
 
 
 def _later(memory: Memory, seconds: Fraction) -> Memory:

@@ -22,7 +22,7 @@ PROTOCOLS = {
 
 
 #: How many parsed addresses and networks are remembered: artifacts name the same ones again and again.
-_KNOWN = 16_384
+KNOWN = 16_384
 
 
 def number(text: str) -> int:
@@ -45,13 +45,13 @@ def protocol(text: str) -> int:
     return int(text) if known is None else known
 
 
-@lru_cache(_KNOWN)
+@lru_cache(KNOWN)
 def address(text: str) -> ir.Address:
     """Return an address. Errors: ValueError."""
     return ip_address(text)
 
 
-@lru_cache(_KNOWN)
+@lru_cache(KNOWN)
 def network(text: str) -> ir.Network:
     """Return the network of an address, ADDRESS/LENGTH or ADDRESS/NETMASK. Host bits are cleared, as the tools do.
 

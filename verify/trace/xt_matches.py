@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -216,9 +216,13 @@ class InSet(Match):
     place: ArtifactLine
     ipset: IpSet
     sides: tuple[str, ...]
+    _read: Callable[[Flow], tuple[int, ...] | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_read", self.ipset.reader(self.sides, self.place))
 
     def holds(self, flow: Flow) -> bool:
-        return self.ipset.holds(flow, self.sides, self.place)
+        return self.ipset.holds(self._read(flow))
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class MarkFromSet(Target):
     tables = ("mangle",)
 
     def apply(self, flow: Flow) -> Verdict:
-        found = self.ipset.mark_of(flow, self.sides, self.place)
+        found = self.ipset.mark_of(self.ipset.reader(self.sides, self.place)(flow), self.place)
         if found is not None:
             value, mask = found
             flow.mark = flow.mark & ~mask ^ value
