@@ -174,18 +174,12 @@ def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-<<<<<<< HEAD
-    if plan.empty and not plan.ending and current is not None:
+    if plan.empty and not plan.forgotten_routes and current is not None:
         from svcc.apply.served import is_recorded  # this imports all that compares programs
 
         if is_recorded(installation, current, draft):
-            engine.note(plan, installation, draft)
+            engine.note_findings(plan, installation, draft)
             return _nothing(installation, current)
-=======
-    if plan.empty and not plan.forgotten_routes and current is not None and is_recorded(installation, current, draft):
-        engine.note_findings(plan, installation, draft)
-        return _nothing(installation, current)
->>>>>>> cd89be3ea75a4b952c0bdbe86083e6acaaa383ef
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:
