@@ -28,7 +28,7 @@ def printed() -> list[tuple[str, str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=LID,
+        timeout=5 * LID,  # it waits for many things, one after the other
         check=False,
     )
     assert done.returncode == 0, done.stdout
