@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 
 from svcc.apply.nft import affinity
 from svcc.apply.nft.changes import changes
 from svcc.apply.nft.stages import emptied, prepared, silenced, switched
-from svcc.apply.nft.stand_ins import caught_up, with_stand_ins
+from svcc.apply.nft.stand_ins import caught_up, hides, with_stand_ins
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.culprit import find_culprit
 from svcc.kernel.nft.delta import delta
@@ -40,7 +41,7 @@ def steps(live: NftState, wanted: NftState, *, taking_over: bool = False) -> lis
         return []
     moves = affinity.moves(live, wanted)
     found = [
-        _Transaction(live, wanted, stage.phase, list(delta(stage.old, stage.new)), moves if stage.switches else [])
+        _Transaction(live, wanted, stage, list(delta(stage.old, stage.new)), moves if stage.switches else [])
         for stage in stages(live, wanted, taking_over=taking_over)
     ]
     return _steps_of([one for one in found if one.commands or one.moves])
@@ -54,6 +55,7 @@ class Stage:
     old: NftState
     new: NftState
     switches: bool = False  # whether the new endpoints begin to serve
+    in_place: bool = False  # whether intervals change while stand-ins answer for them
 
 
 def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage]:
@@ -71,7 +73,7 @@ def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage
     if helped is not wanted:
         with_help, due = due, switched(due, wanted)
         changed = caught_up(with_help, due, wanted)
-        found += [Stage(Phase.RULES, with_help, changed), Stage(Phase.RULES, changed, due)]
+        found += [Stage(Phase.RULES, with_help, changed, in_place=True), Stage(Phase.RULES, changed, due)]
     if kernel() >= _TOGETHER:
         return [*found, Stage(Phase.SETS_OFF, due, wanted)]
     bare = emptied(due, wanted)
@@ -79,16 +81,24 @@ def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage
 
 
 def _steps_of(transactions: Sequence[_Transaction]) -> list[Step]:
-    """Return a step for each transaction. The check of the first one tries all that the kernel would take together, as
-    one transaction; the other steps have no check."""
-    together = [one for one in transactions if kernel() >= _TOGETHER or one.phase <= Phase.RULES]
+    """Return a step for each transaction. The check of the first one tries all that can be tried; the other steps have
+    no check."""
     found: list[Step] = []
     for one in transactions:
         if found:
             found.append(one.step(check=None, wait=True))
         else:
-            found.append(one.step(check=partial(_check, together or [one]), wait=False))
+            found.append(one.step(check=partial(_check, _tried(transactions)), wait=False))
     return found
+
+
+def _tried(transactions: Sequence[_Transaction]) -> list[_Transaction]:
+    """Return what the kernel can try as one transaction, without harm to packets."""
+    harmless = [one.without_hiding() for one in transactions if not one.stage.in_place]
+    hidden = any(one is not other for one, other in zip_longest(harmless, transactions))
+    if kernel() >= _TOGETHER and not hidden:
+        return harmless
+    return [one for one in harmless if one.stage.phase <= Phase.RULES] or ([] if hidden else harmless[:1])
 
 
 def kernel() -> tuple[int, ...]:
@@ -103,7 +113,7 @@ class _Transaction:
 
     live: NftState
     wanted: NftState
-    phase: Phase
+    stage: Stage
     commands: Sequence[Command]
     moves: list[affinity.Move]
 
@@ -112,7 +122,12 @@ class _Transaction:
         because it removes or uses objects that the transaction before it left or made."""
         size = sum(command.size for command in self.commands)
         run = self._run_after_packets if wait else self.run
-        return Step(self.phase, PART, title(self.commands, self.live), True, size, run, check)
+        return Step(self.stage.phase, PART, title(self.commands, self.live), True, size, run, check)
+
+    def without_hiding(self) -> _Transaction:
+        """Return the transaction without the commands that hide intervals from packets even when they are tried."""
+        commands = [one for one in self.commands if not hides(one, self.live, self.wanted, kernel())]
+        return self if len(commands) == len(self.commands) else replace(self, commands=commands)
 
     def _run_after_packets(self) -> None:
         wait_for_packets()
@@ -146,6 +161,8 @@ class _Transaction:
 
 def _check(transactions: Sequence[_Transaction]) -> None:
     commands = [command for one in transactions for command in one.all()]
+    if not commands:
+        return
     try:
         tool.check([command.json() for command in commands])
     except StepError as error:
