@@ -13,7 +13,8 @@ any more, and intervals are added before the rules that look them up.
 When a table is removed, the kernel takes its base chains off their hooks one after the other, after the transaction,
 with their rules as they were and their maps empty (``nf_tables_commit``). Packets that its nat chains do not translate
 any more would still be refused by its filter chains, though something else may serve them by then. So the rules of
-these base chains are removed before the table, all at once.
+these base chains are removed before the table, all at once. Those that translate sources stay until the table goes: a
+packet whose destination was translated a moment before has yet to come by them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import replace
 
 from svcc.kernel.nft.delta import must_rebuild
 from svcc.kernel.nft.intervals import apart
-from svcc.kernel.nft.state import FAMILIES, VERDICT, Element, NamedSet, NftState, Table
+from svcc.kernel.nft.state import FAMILIES, VERDICT, Chain, Element, NamedSet, NftState, Table
 
 
 def prepared(live: NftState, wanted: NftState, *, taking_over: bool = False) -> NftState:
@@ -55,14 +56,20 @@ def _with_new_intervals(old: NamedSet | None, new: NamedSet) -> NamedSet:
 
 
 def silenced(ready: NftState, wanted: NftState) -> NftState:
-    """Return ``ready`` with empty base chains in the tables that ``wanted`` lacks: no packet gets into them any
-    more."""
+    """Return ``ready`` with empty base chains in the tables that ``wanted`` lacks: no packet gets into them any more.
+    Only the chains that translate sources keep their rules."""
     tables = dict(ready.tables)
     for family in ready.tables.keys() - wanted.tables.keys():
         chains = ready.tables[family].chains
-        silent = {name: replace(chain, rules=()) for name, chain in chains.items() if chain.is_base}
+        silent = {name: replace(chain, rules=()) for name, chain in chains.items() if _lets_in(chain)}
         tables[family] = replace(ready.tables[family], chains={**chains, **silent})
     return NftState(tables)
+
+
+def _lets_in(chain: Chain) -> bool:
+    """Whether packets get into the table by a chain, for other than their source's translation."""
+    hook = chain.hook
+    return chain.is_base and not (hook is not None and hook.type == "nat" and hook.hook in ("input", "postrouting"))
 
 
 def switched(live: NftState, wanted: NftState) -> NftState:

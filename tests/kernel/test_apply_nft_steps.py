@@ -424,7 +424,7 @@ def test_an_old_kernel_can_be_left_and_entered_half_way(monkeypatch: pytest.Monk
 def test_titles_tell_what_becomes_of_tables() -> None:
     (step,) = _steps(NftState(), of(_ONE))
     assert step.title.startswith("table ip lab added; 7 elements added; ")
-    assert _titles(of(_ONE), NftState()) == [(Phase.RULES, "6 chains changed"), (Phase.RULES, "table ip lab removed")]
+    assert _titles(of(_ONE), NftState()) == [(Phase.RULES, "4 chains changed"), (Phase.RULES, "table ip lab removed")]
 
 
 def test_a_table_that_takes_over_from_another_target_has_its_intervals_first() -> None:
@@ -448,9 +448,11 @@ def test_before_a_table_goes_no_packet_gets_in_any_more() -> None:
     live = read()
     silence, switch = _steps(live, NftState())
     silence.run()
+    sources = ("nat-postrouting", "nat-input")  # for packets whose destination is translated already
     silent = {
         family: replace(
-            table, chains={n: c if c.hook is None else replace(c, rules=()) for n, c in table.chains.items()}
+            table,
+            chains={n: c if c.hook is None or n in sources else replace(c, rules=()) for n, c in table.chains.items()},
         )
         for family, table in live.tables.items()
     }
