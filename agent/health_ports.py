@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -38,8 +38,9 @@ async def answering(ports: _Ports, healthy: Callable[[], bool], log: Log) -> Asy
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
+        if not task.cancelled():
+            task.result()  # it ended by itself: this raises its error
         await runner.cleanup()
 
 

@@ -147,6 +147,4 @@ def _task(coroutine: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
 async def _end(*tasks: asyncio.Task[Listing] | asyncio.Task[Changes]) -> None:
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, EtcdError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -100,8 +100,7 @@ async def hold(members: Members, ttl: int) -> AsyncIterator[Held]:
         yield held
     finally:
         keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
+        await asyncio.gather(keeper, return_exceptions=True)
         if not held.lost:
             with suppress(EtcdError, TimeoutError):
                 async with asyncio.timeout(members.timeout):

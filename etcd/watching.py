@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 
 from svcc.etcd.errors import Compacted, EtcdError, Malformed, NotAuthenticated, Restored, TooLarge, Unreachable
 from svcc.etcd.members import Members
@@ -154,8 +153,7 @@ class _Reader:
         """Stop waiting for messages."""
         if self._coming is not None:
             self._coming.cancel()
-            with suppress(asyncio.CancelledError, EtcdError, OSError):
-                await self._coming
+            await asyncio.gather(self._coming, return_exceptions=True)
 
 
 async def _next(messages: AsyncGenerator[Message, None], member: str) -> Message:
