@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,9 @@ class Shell:
                 process.kill()
 
     def run(self, *words: str) -> str:
+        """Run a program in the namespace, and return what it prints. iptables waits for its lock, which others have."""
+        if re.match(r"ip6?tables(-nft|-legacy)?$", words[0]):
+            words = (words[0], "-w", *words[1:])
         with self.namespace.entered():
             return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
