@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -342,10 +342,12 @@ def _check_stages(live: NftState, wanted: NftState) -> None:
     for old, new in pairwise(states):
         for family in old.tables.keys() & new.tables.keys():
             if not must_rebuild(old.tables[family], new.tables[family]):
-                _check_changed_intervals(old.tables[family], new.tables[family])
+                kept = wanted.tables[family].chains.keys() if family in wanted.tables else frozenset[str]()
+                _check_changed_intervals(old.tables[family], new.tables[family], kept)
 
 
-def _check_changed_intervals(old: Table, new: Table) -> None:
+def _check_changed_intervals(old: Table, new: Table, kept: Set[str]) -> None:
+    """``kept``: the chains that stay. Of the others, a stand-in of the map of services keeps packets already."""
     for name in old.sets.keys() & new.sets.keys():
         before, after = old.sets[name], new.sets[name]
         changed = {
@@ -355,9 +357,10 @@ def _check_changed_intervals(old: Table, new: Table) -> None:
         }
         if changed and before.declaration.interval and len(before.declaration.types) > 1:
             for table in (old, new):
-                for first, second in pairwise(rule for chain in table.chains.values() for rule in chain.rules):
-                    if f'"@{name}"' in str([made.json() for made in second]).replace("'", '"'):
-                        other = str([made.json() for made in first]).replace("'", '"')
+                rules = (rule for chain in kept & table.chains.keys() for rule in table.chains[chain].rules)
+                for first, second in pairwise(rules):
+                    if f'"@{name}"' in json.dumps([made.json() for made in second]):
+                        other = json.dumps([made.json() for made in first])
                         (spare,) = (it for it in table.sets if it.startswith(f"{name}-") and f'"@{it}"' in other)
                         assert changed.items() <= table.sets[spare].elements.items()
 
