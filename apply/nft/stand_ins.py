@@ -10,20 +10,17 @@ nothing (measured with 6.12). So what deletes such elements is not tried.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from itertools import count
-from typing import TypeVar, cast
 
 from svcc.apply.nft.stages import changing
-from svcc.kernel.nft.expressions import Named
+from svcc.kernel.nft.expressions import Lookup, Named
 from svcc.kernel.nft.state import Element, NamedSet, NftState, Table
-from svcc.kernel.nft.statements import Rule
+from svcc.kernel.nft.statements import Dnat, Rule, Statement, VerdictMap
 from svcc.kernel.nft.transaction import Command
 
 #: The first release of the kernel that finds an element while it changes.
 _FINDS_ALWAYS = (6, 17)
-
-_Part = TypeVar("_Part")
 
 
 def with_stand_ins(ready: NftState, wanted: NftState, release: tuple[int, ...]) -> NftState:
@@ -32,13 +29,13 @@ def with_stand_ins(ready: NftState, wanted: NftState, release: tuple[int, ...]) 
 
     ``ready``: the state before the change, which has all new intervals that overlap no old one.
     """
-    tables = dict(wanted.tables)
+    helped: dict[str, Table] = {}
     if release < _FINDS_ALWAYS:
         for family, old, new in changing(ready, wanted):
             late = {name: found for name, named in new.sets.items() if (found := _late(old.sets.get(name), named))}
             if late:
-                tables[family] = _with_stand_ins(old, new, late)
-    return wanted if all(tables[family] is wanted.tables[family] for family in tables) else NftState(tables)
+                helped[family] = _with_stand_ins(old, new, late)
+    return NftState({**wanted.tables, **helped}) if helped else wanted
 
 
 def caught_up(switch: NftState, due: NftState, wanted: NftState) -> NftState:
@@ -97,18 +94,17 @@ def _with_stand_ins(old: Table, new: Table, late: Mapping[str, Mapping[str, Elem
 def _asking_first(rule: Rule, names: Mapping[str, str]) -> Iterator[Rule]:
     """Yield a rule, and before it the same one with the stand-ins of the maps that it looks up. Where a stand-in has
     nothing, the packet goes on to the rule itself."""
-    other = _renamed(rule, names)
+    other = tuple(_asking(statement, names) for statement in rule)
     if other != rule:
         yield other
     yield rule
 
 
-def _renamed(part: _Part, names: Mapping[str, str]) -> _Part:
-    """Return a rule, or a part of one, that looks up the sets with the names that are given for its own."""
-    if isinstance(part, Named):
-        return replace(part, name=names.get(part.name, part.name))
-    if isinstance(part, tuple):
-        return cast(_Part, tuple(_renamed(one, names) for one in part))
-    if is_dataclass(part) and not isinstance(part, type):
-        return replace(part, **{field.name: _renamed(getattr(part, field.name), names) for field in fields(part)})
-    return part
+def _asking(statement: Statement, names: Mapping[str, str]) -> Statement:
+    """Return a statement that looks up the map with the name that is given for its own."""
+    match statement:
+        case VerdictMap(key, Named(name)) if name in names:
+            return VerdictMap(key, Named(names[name]))
+        case Dnat(Lookup(key, Named(name)), port) if name in names:
+            return Dnat(Lookup(key, Named(names[name])), port)
+    return statement

@@ -88,7 +88,7 @@ def _steps_of(transactions: Sequence[_Transaction]) -> list[Step]:
         if found:
             found.append(one.step(check=None, wait=True))
         else:
-            found.append(one.step(check=partial(_check, _tried(transactions)), wait=False))
+            found.append(one.step(check=partial(_check, transactions), wait=False))
     return found
 
 
@@ -126,7 +126,8 @@ class _Transaction:
 
     def without_hiding(self) -> _Transaction:
         """Return the transaction without the commands that hide intervals from packets even when they are tried."""
-        commands = [one for one in self.commands if not hides(one, self.live, self.wanted, kernel())]
+        release = kernel()
+        commands = [one for one in self.commands if not hides(one, self.live, self.wanted, release)]
         return self if len(commands) == len(self.commands) else replace(self, commands=commands)
 
     def _run_after_packets(self) -> None:
@@ -160,7 +161,7 @@ class _Transaction:
 
 
 def _check(transactions: Sequence[_Transaction]) -> None:
-    commands = [command for one in transactions for command in one.all()]
+    commands = [command for one in _tried(transactions) for command in one.all()]
     if not commands:
         return
     try:
