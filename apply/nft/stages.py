@@ -8,7 +8,8 @@ rules and then old elements: the kernel publishes a new copy of such a set (``nf
 the transaction is in use. So a packet can be lost in three ways: old rules meet an element that leads to a new chain,
 which is still empty for them; old rules look up an element that was just removed; or new rules look up an interval that
 is not there yet. Hence a chain is made before any element leads to it, an element is removed when no rule looks it up
-any more, and intervals are added before the rules that look them up.
+any more, and intervals are added before the rules that look them up. A frontend that goes from the map of single ports
+to that of ranges, or back, stays in the one until it is in the other and rules look up both.
 
 When a table is removed, the kernel takes its base chains off their hooks one after the other, after the transaction,
 with their rules as they were and their maps empty (``nf_tables_commit``). Packets that its nat chains do not translate
@@ -72,18 +73,40 @@ def _lets_in(chain: Chain) -> bool:
     return chain.is_base and not (hook is not None and hook.type == "nat" and hook.hook in ("input", "postrouting"))
 
 
-def switched(live: NftState, wanted: NftState) -> NftState:
-    """Return the wanted state with the old chains and elements that a packet on its way may still meet."""
+def switched(live: NftState, wanted: NftState, *, hold: bool = False) -> NftState:
+    """Return the wanted state with the old chains and elements that a packet on its way may still meet.
+
+    ``hold``: whether what served frontends goes on to serve them where ``wanted`` serves them by an interval.
+    """
     tables = dict(wanted.tables)
     for family, old, new in changing(live, wanted):
         left_over = {name: chain for name, chain in old.chains.items() if name not in new.chains and not chain.is_base}
         tables[family] = replace(
             new,
             chains={**new.chains, **left_over},
-            sets={**new.sets, **{name: _with_old(named, new.sets.get(name)) for name, named in old.sets.items()}},
+            sets={**new.sets, **{name: _with_old(named, new.sets.get(name), hold) for name, named in old.sets.items()}},
             others=old.others,
         )
     return NftState(tables)
+
+
+def passes_on(live: NftState, wanted: NftState) -> bool:
+    """Whether frontends may go from the map of single ports to that of ranges, or back. Then old rules could find them
+    in neither: not any more in the one that they look up first, and not yet in the other, or the reverse."""
+    for _, old, new in changing(live, wanted):
+        gone, come = (set(_kinds_of_services(one, other)) for one, other in ((old, new), (new, old)))
+        if any(interval is not other for interval in gone for other in come):
+            return True
+    return False
+
+
+def _kinds_of_services(table: Table, other: Table) -> Iterator[bool]:
+    """Yield for each verdict map with keys that another table lacks whether they are intervals."""
+    for name, named in table.sets.items():
+        if named.declaration.data == VERDICT:
+            there = other.sets.get(name)
+            if there is None or not named.elements.keys() <= there.elements.keys():
+                yield named.declaration.interval
 
 
 def emptied(due: NftState, wanted: NftState) -> NftState:
@@ -105,11 +128,11 @@ def changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Tab
             yield family, old, new
 
 
-def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
+def _with_old(old: NamedSet, new: NamedSet | None, hold: bool) -> NamedSet:
     """Return the new set with those old elements that a packet on its way may still look up. Elements of verdict maps
-    are not among them, because the chains that they lead to are removed. Nor are intervals that a new element may
-    overlap."""
-    if old.declaration.data == VERDICT:
+    are among them only to ``hold`` them, because the chains that they lead to are removed. Intervals that a new element
+    may overlap are not."""
+    if old.declaration.data == VERDICT and not hold:
         return new or replace(old, elements={})
     if new is None or old.elements == new.elements:
         return new or old

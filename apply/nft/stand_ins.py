@@ -1,10 +1,14 @@
-"""Have another map answer for intervals while they change, in kernels that lose sight of them meanwhile.
+"""Have another map answer for intervals while they change, where a packet could find neither the old nor the new ones.
 
-Before Linux 6.17, a look-up in a map of concatenated intervals finds neither the old nor the new element in the moment
-in which a transaction changes it: the old one is not valid any more, and the new one is not published yet
+An interval that overlaps an old one cannot be added before the rules change, and packets see it a moment later than the
+rest of its transaction (see ``stages.py``). A frontend that another map served before would be served by none in this
+moment; and of two maps of one service, one may have changed and the other not yet. Before Linux 6.17, moreover, a
+look-up in a map of concatenated intervals finds neither the old nor the new element in the moment in which a
+transaction changes it: the old one is not valid any more, and the new one is not published yet
 (``nft_pipapo_lookup``). So a stand-in gets the new elements, and rules ask it before the map while the map changes.
-Also a transaction that is only tried hides the elements that it deletes, for a few microseconds, though it changes
-nothing (measured with 6.12). So what deletes such elements is not tried.
+
+Before Linux 6.17, also a transaction that is only tried hides the elements that it deletes, for a few microseconds,
+though it changes nothing (measured with 6.12). So what deletes such elements is not tried.
 """
 
 from __future__ import annotations
@@ -23,24 +27,28 @@ from svcc.kernel.nft.transaction import Command
 _FINDS_ALWAYS = (6, 17)
 
 
+def finds_always(release: tuple[int, ...]) -> bool:
+    """Whether a kernel of this ``release`` finds an element while it changes."""
+    return release >= _FINDS_ALWAYS
+
+
 def with_stand_ins(ready: NftState, wanted: NftState, release: tuple[int, ...]) -> NftState:
     """Return the wanted state with stand-ins for the intervals that change, which are as they were in ``ready``. Return
-    ``wanted`` itself where none changes, or the kernel of this ``release`` needs no stand-ins.
+    ``wanted`` itself where a kernel of this ``release`` needs none.
 
     ``ready``: the state before the change, which has all new intervals that overlap no old one.
     """
     helped: dict[str, Table] = {}
-    if release < _FINDS_ALWAYS:
-        for family, old, new in changing(ready, wanted):
-            late = {name: found for name, named in new.sets.items() if (found := _late(old.sets.get(name), named))}
-            if late:
-                helped[family] = _with_stand_ins(old, new, late)
+    for family, old, new in changing(ready, wanted):
+        late = {name: found for name, named in new.sets.items() if (found := _late(old.sets.get(name), named, release))}
+        if late:
+            helped[family] = _with_stand_ins(old, new, late)
     return NftState({**wanted.tables, **helped}) if helped else wanted
 
 
 def caught_up(switch: NftState, due: NftState, wanted: NftState) -> NftState:
-    """Return ``switch``, the state with stand-ins, with the elements of ``due``, the state without them, in all sets
-    that ``wanted`` has."""
+    """Return ``switch``, the state in which others answer for what changes, with the elements of ``due``, the state
+    without them, in all sets that ``wanted`` has."""
     tables = {
         family: replace(table, sets={**table.sets, **_common(due.tables[family].sets, wanted.tables[family].sets)})
         for family, table in switch.tables.items()
@@ -54,7 +62,7 @@ def _common(sets: Mapping[str, NamedSet], names: Container[str]) -> dict[str, Na
 
 def hides(command: Command, live: NftState, wanted: NftState, release: tuple[int, ...]) -> bool:
     """Whether a kernel of this ``release`` finds no intervals for a moment when it only tries the command."""
-    if release >= _FINDS_ALWAYS or command.verb not in ("delete", "flush"):
+    if finds_always(release) or command.verb not in ("delete", "flush"):
         return False
     table = live.tables.get(str(command.fields["family"]))
     if table is None:
@@ -70,11 +78,13 @@ def _is_fragile(named: NamedSet) -> bool:
     return declaration.data is not None and declaration.interval and len(declaration.types) > 1
 
 
-def _late(old: NamedSet | None, new: NamedSet) -> Mapping[str, Element]:
-    """Return the elements of a map of concatenated intervals that have to come in the place of others."""
-    if old is None or not _is_fragile(new):
+def _late(old: NamedSet | None, new: NamedSet, release: tuple[int, ...]) -> Mapping[str, Element]:
+    """Return the elements of a map of intervals that have to come in the place of others, where that loses packets."""
+    if old is None or not new.declaration.interval or new.declaration.data is None or old.elements == new.elements:
         return {}
-    return {key: element for key, element in new.elements.items() if old.elements.get(key) != element}
+    late = {key: element for key, element in new.elements.items() if old.elements.get(key) != element}
+    overlap = not late.keys() <= old.elements.keys()
+    return late if overlap or (_is_fragile(new) and not finds_always(release)) else {}
 
 
 def _with_stand_ins(old: Table, new: Table, late: Mapping[str, Mapping[str, Element]]) -> Table:

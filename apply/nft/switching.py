@@ -14,8 +14,8 @@ from itertools import zip_longest
 
 from svcc.apply.nft import affinity
 from svcc.apply.nft.changes import changes
-from svcc.apply.nft.stages import emptied, prepared, silenced, switched
-from svcc.apply.nft.stand_ins import caught_up, hides, with_stand_ins
+from svcc.apply.nft.stages import emptied, passes_on, prepared, silenced, switched
+from svcc.apply.nft.stand_ins import caught_up, finds_always, hides, with_stand_ins
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.culprit import find_culprit
 from svcc.kernel.nft.delta import delta
@@ -55,7 +55,7 @@ class Stage:
     old: NftState
     new: NftState
     switches: bool = False  # whether the new endpoints begin to serve
-    in_place: bool = False  # whether intervals change while stand-ins answer for them
+    in_place: bool = False  # whether elements change while others answer for the same frontends
 
 
 def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage]:
@@ -64,16 +64,17 @@ def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage
     helped = with_stand_ins(ready, wanted, kernel())
     if helped is not wanted:
         ready = prepared(live, helped, taking_over=taking_over)
-    silent, due = silenced(ready, helped), switched(live, helped)
+    hold = helped is not wanted or passes_on(live, wanted)
+    silent, due = silenced(ready, helped), switched(live, helped, hold=hold)
     found = [
         Stage(Phase.SETS, live, ready),
         Stage(Phase.RULES, ready, silent),
         Stage(Phase.RULES, silent, due, switches=True),
     ]
-    if helped is not wanted:
-        with_help, due = due, switched(due, wanted)
-        changed = caught_up(with_help, due, wanted)
-        found += [Stage(Phase.RULES, with_help, changed, in_place=True), Stage(Phase.RULES, changed, due)]
+    if hold:
+        held, due = due, switched(due, wanted)
+        changed = caught_up(held, due, wanted)
+        found += [Stage(Phase.RULES, held, changed, in_place=True), Stage(Phase.RULES, changed, due)]
     if kernel() >= _TOGETHER:
         return [*found, Stage(Phase.SETS_OFF, due, wanted)]
     bare = emptied(due, wanted)
@@ -94,7 +95,8 @@ def _steps_of(transactions: Sequence[_Transaction]) -> list[Step]:
 
 def _tried(transactions: Sequence[_Transaction]) -> list[_Transaction]:
     """Return what the kernel can try as one transaction, without harm to packets."""
-    harmless = [one.without_hiding() for one in transactions if not one.stage.in_place]
+    all_harmless = finds_always(kernel())
+    harmless = [one.without_hiding() for one in transactions if all_harmless or not one.stage.in_place]
     hidden = any(one is not other for one, other in zip_longest(harmless, transactions))
     if kernel() >= _TOGETHER and not hidden:
         return harmless

@@ -14,6 +14,7 @@ import pytest
 
 import support.tools.nft
 import svcc.kernel.nft.tool
+from support.nft_programs import program
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER, affinity
 from svcc.apply.scope import Scope
@@ -34,6 +35,12 @@ def text(program: ir.Program, node: ir.Node | None) -> str:
 
 def state(program: ir.Program, node: ir.Node | None) -> NftState:
     return DRIVER.parse(text(program, node), SCOPE)
+
+
+def state_of(source: str) -> NftState:
+    """Return the state of a program in svcc's language, on its first node if it has any."""
+    parsed = program(source)
+    return state(parsed, parsed.nodes[0] if parsed.nodes else None)
 
 
 def read() -> NftState:

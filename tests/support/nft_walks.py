@@ -1,0 +1,170 @@
+"""What may become of a packet that walks through a table in the moment in which a transaction changes it.
+
+Its walk is tried in all ways: which rules it sees, and for each look-up whether that comes before or after the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from svcc.apply.nft.keys import FrontendKey, FrontendMaps
+from svcc.kernel.nft.expressions import DestinationType, Expression, Lookup, Meta, Named, Word
+from svcc.kernel.nft.state import Element, NamedSet, Table
+from svcc.kernel.nft.statements import Dnat, Drop, Goto, Jump, Match, Reject, Rule, Statement, VerdictMap
+from svcc.kernel.steps import FrontendAddress
+
+#: What becomes of a packet that no rule translates.
+LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The moment in which a transaction makes a new table of an old one."""
+
+    old: Table
+    new: Table
+    hides: bool = False  # whether the kernel finds no concatenated interval that is about to change
+
+    def ends(self, packet: FrontendAddress) -> set[str]:
+        """Return all that may become of a packet: endpoints, "dropped" and :data:`LOST`."""
+        found: set[str] = set()
+        for rules in (self.old, self.new):
+            walk = _Walk(self, rules, FrontendMaps.of(rules).keys, packet)
+            for name, chain in rules.chains.items():
+                if chain.hook is not None and (chain.hook.type, chain.hook.hook) == ("nat", "prerouting"):
+                    found.update(end or LOST for end, _ in walk.chain(name, rules is self.new))
+        return found
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """The walk of one packet by the rules of one table. A state of the walk is what became of the packet, "" for
+    nothing yet, and whether it has seen the new elements."""
+
+    moment: Moment
+    rules: Table
+    keys: Mapping[str, FrontendKey]
+    packet: FrontendAddress
+
+    def chain(self, name: str, late: bool) -> set[tuple[str, bool]]:
+        states = {("", late)}
+        rules = self.rules.chains[name].rules if name in self.rules.chains else ()
+        for rule in rules:
+            going = {seen for end, seen in states if not end}
+            states = {state for state in states if state[0]}
+            states.update(state for seen in going for state in self._rule(rule, seen))
+        return states
+
+    def _rule(self, rule: Rule, late: bool) -> Iterator[tuple[str, bool]]:
+        """Yield the states after a rule; that of a packet which a match keeps from its end, too."""
+        for number, statement in enumerate(rule):
+            match statement:
+                case Match(left, right, op):
+                    holds = self._holds(left, right, op)
+                    if holds is not True:
+                        yield "", late
+                    if holds is False:
+                        return
+                case Dnat(Lookup(_, Named(name)), port):
+                    for found, seen in self._found(name, late):
+                        if not found:
+                            yield "", seen
+                        else:
+                            yield from self._landed(found, port, seen)
+                    return
+                case VerdictMap(_, Named(name)):
+                    for found, seen in self._found(name, late):
+                        yield from self._verdict(found, seen)
+                    return
+                case VerdictMap(_, tuple(members)):
+                    for _, verdict in members:
+                        yield from self._rule((verdict,), late)
+                    return
+                case _:
+                    end = self._end(statement, late)
+                    if end is not None:
+                        yield from end
+                        return
+            assert number < len(rule)
+        yield "", late
+
+    def _end(self, statement: Statement, late: bool) -> set[tuple[str, bool]] | None:
+        match statement:
+            case Goto(target):
+                return {(end or LOST, seen) for end, seen in self.chain(target, late)}
+            case Jump(target):
+                return self.chain(target, late)
+            case Drop() | Reject():
+                return {("dropped", late)}
+        return None
+
+    def _verdict(self, verdict: str, late: bool) -> set[tuple[str, bool]]:
+        verb, _, chain = verdict.partition(" ")
+        if verb == "drop":
+            return {("dropped", late)}
+        end = self._end(Goto(chain), late) if verb == "goto" else None
+        return {("", late)} if end is None else end
+
+    def _landed(self, address: str, port: Expression | None, late: bool) -> Iterator[tuple[str, bool]]:
+        match port:
+            case Lookup(_, Named(name)):
+                for found, seen in self._elements(name, late):
+                    number, _ = found.elements.get(str(self.packet.port), ("", ""))
+                    yield (f"{address} {number}" if number else LOST), seen
+            case Word(number):
+                yield f"{address} {number}", late
+            case _:
+                yield f"{address} {self.packet.port}", late
+
+    def _holds(self, left: Expression, right: Expression, op: str) -> bool | None:
+        """Whether a match holds for the packet; None: for some packets like it."""
+        match left, right:
+            case DestinationType(), _:
+                return self.packet.address is None
+            case Meta("l4proto"), Word(protocol) if op == "==":
+                return protocol == self.packet.protocol
+            case _, Named(name) if name == "nodeport-addresses":
+                return self.packet.address is None
+        return None
+
+    def _found(self, name: str, late: bool) -> set[tuple[str, bool]]:
+        """Return the values that the packet may find in a map; "": it finds none."""
+        key = self.keys[name]
+        return {(_value(named, key, self.packet), seen) for named, seen in self._elements(name, late)}
+
+    def _elements(self, name: str, late: bool) -> Iterator[tuple[NamedSet, bool]]:
+        """Yield what a set may look like, and whether the packet has seen new elements then."""
+        old, new = (table.sets.get(name) for table in (self.moment.old, self.moment.new))
+        declared = (new or old or self.rules.sets[name]).declaration
+        before, after = old or NamedSet(declared), new or NamedSet(declared)
+        yield after, True
+        if not late or declared.interval:  # new intervals are found later than all else
+            yield before, late
+        if self.moment.hides and declared.interval and len(declared.types) > 1:
+            same: dict[str, Element] = dict(before.elements.items() & after.elements.items())
+            yield NamedSet(declared, same), late
+
+
+def _value(named: NamedSet, key: FrontendKey, packet: FrontendAddress) -> str:
+    if (packet.address is None) != key.nodeport or key.protocol not in (None, packet.protocol):
+        return ""
+    parts = [part for part in (packet.address, None if key.protocol else packet.protocol) if part]
+    if not named.declaration.interval:
+        return named.elements.get(" . ".join([*parts, str(packet.port)]), ("", ""))[0]
+    for text, (value, _) in named.elements.items():
+        if text.split(" . ")[:-1] == parts and packet.port in key.ports(text):
+            return value
+    return ""
+
+
+def packets(*tables: Table) -> set[FrontendAddress]:
+    """Return packets to all frontends of some tables; of those that are ranges, to their first and last ports."""
+    found = set()
+    for table in tables:
+        maps = FrontendMaps.of(table)
+        for key, name in maps.services.items():
+            for text in table.sets[name].elements if name in table.sets else ():
+                frontends = key.frontends(text)
+                found.update(frontends[:1] + frontends[-1:])
+    return found
