@@ -7,13 +7,17 @@ table begins again, whatever changes in it.
 
 On the nft variant, many new chains are committed ahead, some at a time, while no rule leads to them. Its tool takes
 time that is quadratic in the number of chains of a commit. For packets, all rules of a table still change at once.
+
+Where all entries of the nat table go, those that translate destinations go in a commit before. A packet meets the hooks
+one after the other, each with the rules of that moment: one that was translated may still need its source masqueraded,
+or the endpoint would answer to itself, or past us. The connection keeps what the first packet met, and would hang.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
@@ -24,6 +28,8 @@ from svcc.kernel.xtables.state import Rules, Table, Tables, leads_to
 _NOTHING = Table()
 #: How many new chains are committed together where they are committed ahead.
 AHEAD = 128
+#: The built-in chains of the nat table that translate destinations. Packets meet the others later.
+_DESTINATIONS = ("PREROUTING", "OUTPUT")
 #: Pairs of a built-in chain and a rule in it.
 Entries: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -38,18 +44,28 @@ class TableDelta:
     added: Entries
     removed: Entries
     ahead: tuple[Collection[str], ...] = ()  # written chains that are committed ahead, by commit
+    first: Entries = ()  # removed entries that go in a commit of their own
+
+    @property
+    def commits(self) -> int:
+        """How many commits it takes."""
+        return len(self.ahead) + bool(self.first) + 1
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the commits ahead, and of the table's own. Entries are added at the head of the built-in
         chains."""
         written = dict(self.written)
+        if self.first:
+            yield f"*{self.table}"
+            yield from (f"-D {hook} {rule}" for hook, rule in self.first)
+            yield "COMMIT"
         for names in self.ahead:
             yield f"*{self.table}"
             yield from chain_lines({name: written.pop(name) for name in names})
             yield "COMMIT"
         yield f"*{self.table}"
         yield from chain_lines(written)
-        yield from (f"-D {hook} {rule}" for hook, rule in self.removed)
+        yield from (f"-D {hook} {rule}" for hook, rule in self.removed if (hook, rule) not in self.first)
         yield from (f"-I {hook} {rule}" for hook, rule in self.added)
         yield from (f"-F {chain}" for chain in self.gone)  # all first, as they may lead to each other
         yield from (f"-X {chain}" for chain in self.gone)
@@ -69,11 +85,16 @@ class Delta:
     def __str__(self) -> str:
         return "".join(f"{line}\n" for line in self.lines)
 
+    def without_first(self) -> Delta:
+        """Return the delta with all removals of a table in one commit. A test commits nothing, so there a second commit
+        would meet what the first one removed."""
+        return Delta(tuple(replace(table, first=()) for table in self.tables))
+
     @property
     def atomic(self) -> bool:
         """Whether the kernel takes all of it or nothing: each COMMIT is a transaction, and each table has at least
         one."""
-        return len(self.tables) == 1 and not self.tables[0].ahead
+        return sum(table.commits for table in self.tables) == 1
 
     @property
     def title(self) -> str:
@@ -120,7 +141,10 @@ def _table(name: str, live: Table, wanted: Table, ahead: bool) -> TableDelta | N
     before = [new[i : i + AHEAD] for i in range(0, len(new), AHEAD)] if len(new) > AT_ONCE else []
     gone = tuple(chain for chain in live.chains if chain not in wanted.chains)
     added, removed = _entries(Counter(live.entries), Counter(wanted.entries))
-    return TableDelta(name, written, gone, added, removed, tuple(before))
+    first = tuple(entry for entry in removed if entry[0] in _DESTINATIONS)
+    if name != "nat" or wanted.entries or first == removed:
+        first = ()
+    return TableDelta(name, written, gone, added, removed, tuple(before), first)
 
 
 def _entries(live: Counter[tuple[str, str]], wanted: Counter[tuple[str, str]]) -> tuple[Entries, Entries]:

@@ -74,7 +74,7 @@ class Load:
 
         Errors: StepError, with the tool's message.
         """
-        due = self.delta
+        due = self.delta.without_first()
         for table in due.tables:
             self._check_references(table)
         if _SET.search(str(due)):
@@ -87,7 +87,7 @@ class Load:
     def _delta_from(self, live: Tables) -> Delta:
         """Return the delta from live tables to the wanted ones.
 
-        In the legacy variant each commit fetches and replaces a whole table, so there it has one commit for each table.
+        In the legacy variant each commit fetches and replaces a whole table, so there no chains are committed ahead.
         """
         return delta(live, self.wanted, self.order, ahead=self.variant == NFT)
 

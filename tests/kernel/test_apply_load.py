@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from errno import ECONNREFUSED
 from pathlib import Path
 
 import pytest
@@ -86,9 +88,25 @@ def test_no_connection_fails_while_another_target_takes_over(
 
 
 def test_where_nft_goes_what_is_behind_it_serves(tmp_path: Path) -> None:
-    """Whatever takes over where packets come in to the node itself, as IPVS does; here, a server of the node's own. And
-    somebody's rule translates as well, so that connections that are translated go on."""
-    with node(tmp_path / "state") as there:
+    """Whatever takes over where packets come in to the node itself, as IPVS does."""
+    seen = _seen_while_rules_go(tmp_path / "state", "nft")
+    assert all_answered(seen), seen
+
+
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_where_iptables_goes_no_connection_hangs(variant: str, tmp_path: Path) -> None:
+    """It is refused where its table nat is gone and its table filter is not. It is not sent to an endpoint that would
+    answer past the node."""
+    with tools_of(variant):
+        seen = _seen_while_rules_go(tmp_path / "state", "iptables")
+    refused = f"{WEB[0]}:{WEB[1]}: {ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED))}"
+    assert all(counted["answered"] and counted.keys() <= {"answered", "held", refused} for counted in seen), seen
+
+
+def _seen_while_rules_go(state: Path, target: str) -> list[Counter[str]]:
+    """Return the counts of clients while rules come and go. Behind these is a server of the node's own. And somebody's
+    rule translates as well, so that connections that are translated go on."""
+    with node(state) as there:
         for command in (
             f"ip route add local {WEB[0]} dev lo",
             "iptables -t nat -A POSTROUTING -o nowhere -j MASQUERADE",
@@ -97,6 +115,6 @@ def test_where_nft_goes_what_is_behind_it_serves(tmp_path: Path) -> None:
         there.lab.listen(NODE, *WEB)
         with clients(there, [WEB]) as seen:
             for _ in range(APPLIES):
-                there.apply(everything(), "nft")
+                there.apply(everything(), target)
                 there.take_down()
-    assert all_answered(seen), seen
+    return seen

@@ -177,6 +177,19 @@ def test_many_new_chains_are_committed_before_what_leads_to_them(monkeypatch: py
     assert delta(wanted, live, TRANSLATING, ahead=True).atomic
 
 
+def test_destinations_are_translated_no_more_before_sources_are() -> None:
+    """A packet whose destination was translated a moment before still needs its source masqueraded."""
+    entries = tuple((hook, "-j X-A") for hook in ("INPUT", "OUTPUT", "POSTROUTING", "PREROUTING"))
+    live, changed = {"nat": Table({"X-A": ()}, entries)}, {"nat": Table({"X-A": ()}, entries[:3])}
+    due = delta(live, {}, TRANSLATING)
+    first = "*nat\n-D OUTPUT -j X-A\n-D PREROUTING -j X-A\nCOMMIT\n"
+    rest = "-D INPUT -j X-A\n-D POSTROUTING -j X-A\n-F X-A\n-X X-A\nCOMMIT\n"
+    assert str(due) == f"{first}*nat\n{rest}"
+    assert (due.title, due.atomic) == ("1 chain removed, 4 entries removed", False)
+    assert due.without_first().atomic
+    assert delta(live, changed, TRANSLATING).atomic
+
+
 def test_all_is_taken_down_in_an_order_that_the_kernel_takes() -> None:
     text = "*nat\n:CUSTOM-B - [0:0]\n:CUSTOM-A - [0:0]\n-A CUSTOM-A -j CUSTOM-B\n-I OUTPUT -j CUSTOM-A\nCOMMIT\n"
     assert input_for(state(text), State()) == (
