@@ -76,7 +76,7 @@ def _lets_in(chain: Chain) -> bool:
 def switched(live: NftState, wanted: NftState, *, hold: bool = False) -> NftState:
     """Return the wanted state with the old chains and elements that a packet on its way may still meet.
 
-    ``hold``: whether what served frontends goes on to serve them where ``wanted`` serves them by an interval.
+    ``hold``: whether old elements of verdict maps are among them, so that these serve until the next stage.
     """
     tables = dict(wanted.tables)
     for family, old, new in changing(live, wanted):
@@ -90,23 +90,24 @@ def switched(live: NftState, wanted: NftState, *, hold: bool = False) -> NftStat
     return NftState(tables)
 
 
-def passes_on(live: NftState, wanted: NftState) -> bool:
+def may_change_maps(live: NftState, wanted: NftState) -> bool:
     """Whether frontends may go from the map of single ports to that of ranges, or back. Then old rules could find them
-    in neither: not any more in the one that they look up first, and not yet in the other, or the reverse."""
-    for _, old, new in changing(live, wanted):
-        gone, come = (set(_kinds_of_services(one, other)) for one, other in ((old, new), (new, old)))
-        if any(interval is not other for interval in gone for other in come):
-            return True
-    return False
+    in neither: not any more in the map that they look up first, and not yet in the other; or the reverse."""
+    return any(
+        leaves.declaration.interval is not comes.declaration.interval
+        for _, old, new in changing(live, wanted)
+        for leaves in _with_more_keys(old, new)
+        for comes in _with_more_keys(new, old)
+    )
 
 
-def _kinds_of_services(table: Table, other: Table) -> Iterator[bool]:
-    """Yield for each verdict map with keys that another table lacks whether they are intervals."""
+def _with_more_keys(table: Table, other: Table) -> Iterator[NamedSet]:
+    """Yield the verdict maps of a table that have keys which those of another table lack."""
     for name, named in table.sets.items():
         if named.declaration.data == VERDICT:
-            there = other.sets.get(name)
-            if there is None or not named.elements.keys() <= there.elements.keys():
-                yield named.declaration.interval
+            counterpart = other.sets.get(name)
+            if counterpart is None or not named.elements.keys() <= counterpart.elements.keys():
+                yield named
 
 
 def emptied(due: NftState, wanted: NftState) -> NftState:
@@ -130,8 +131,8 @@ def changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Tab
 
 def _with_old(old: NamedSet, new: NamedSet | None, hold: bool) -> NamedSet:
     """Return the new set with those old elements that a packet on its way may still look up. Elements of verdict maps
-    are among them only to ``hold`` them, because the chains that they lead to are removed. Intervals that a new element
-    may overlap are not."""
+    are among them only on ``hold``, because the chains that they lead to are removed. Intervals that a new element may
+    overlap are not."""
     if old.declaration.data == VERDICT and not hold:
         return new or replace(old, elements={})
     if new is None or old.elements == new.elements:

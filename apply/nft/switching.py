@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from svcc.apply.nft import affinity
 from svcc.apply.nft.changes import changes
-from svcc.apply.nft.stages import emptied, passes_on, prepared, silenced, switched
+from svcc.apply.nft.stages import emptied, may_change_maps, prepared, silenced, switched
 from svcc.apply.nft.stand_ins import caught_up, finds_always, hides, with_stand_ins
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.culprit import find_culprit
@@ -64,7 +64,7 @@ def stages(live: NftState, wanted: NftState, *, taking_over: bool) -> list[Stage
     helped = with_stand_ins(ready, wanted, kernel())
     if helped is not wanted:
         ready = prepared(live, helped, taking_over=taking_over)
-    hold = helped is not wanted or passes_on(live, wanted)
+    hold = helped is not wanted or may_change_maps(live, wanted)
     silent, due = silenced(ready, helped), switched(live, helped, hold=hold)
     found = [
         Stage(Phase.SETS, live, ready),
