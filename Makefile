@@ -20,13 +20,14 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Tests start svcc some thousand times, which takes twice as long where its modules are compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests run side by side, each in namespaces of its own; PYTEST_WORKERS=0 runs them one after the other.
-PYTEST_WORKERS ?= $(shell nproc)
+# Tests run side by side, each in namespaces of its own, twice as many as there are processors: half of their time is
+# waiting. PYTEST_WORKERS=0 runs them one after the other.
+PYTEST_WORKERS ?= $(shell expr 2 '*' "$$(nproc)")
 # As a user, the tests that need a kernel are left out, and pytest says so.
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: aws packages site demo demo-fleet test check lint types floors pythons pytest here machines bench clean machine
+.PHONY: aws packages site demo demo-fleet test check lint types floors pythons elsewhere pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -35,12 +36,9 @@ demo: $(VENV)/installed
 demo-fleet: $(VENV)/installed
 	ETCD="$$($(TOOL).debs bookworm etcd-server etcd)" examples/fleet/demo.sh
 
-# The order is that of what one waits for; pytest is last, so that its summary ends the output.
-test:
-	$(MAKE) --no-print-directory lint
-	$(TOOL).elsewhere floors pythons
-	$(MAKE) --no-print-directory pytest
-	$(MAKE) --no-print-directory aws
+# After lint all runs side by side, as much of it waits. Each prints what it has to say when it is done.
+test: lint
+	$(MAKE) --no-print-directory --jobs --output-sync=target elsewhere aws $(if $(ROOT),machines) here
 
 check: export HYPOTHESIS_PROFILE ?= quick
 check: lint
@@ -56,6 +54,9 @@ types: $(VENV)/installed
 
 floors pythons: $(VENV)/installed
 	$(TOOL).elsewhere $@
+
+elsewhere: $(VENV)/installed
+	$(TOOL).elsewhere floors pythons
 
 pytest: $(VENV)/installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(if $(ROOT),machines) here

@@ -165,9 +165,10 @@ def test_an_endpoint_that_drained_has_to_pass_first(site: Site) -> None:
     site.up("100.64.0.1")
     site.write(ends="100.64.0.1; 100.64.0.2 draining")
     with site.agent("--repair", "never"):
-        site.logged("in the kernel")
+        site.logged(' up probe="tcp 100.64.0.1:8080"')  # until one has passed, all serve
         site.write(ends="100.64.0.1; 100.64.0.2")
-        site.logged("in the kernel", 2)
+        site.logged('does not pass yet probe="tcp 100.64.0.2:8080"')
+        site.until(lambda: _generations(site) >= 2, "the new file is in the kernel")
         assert site.shell.endpoints() == {"100.64.0.1"}
         site.up("100.64.0.2")
         site.serves(1, 2)
