@@ -58,38 +58,20 @@ class _Walk:
 
     def _rule(self, rule: Rule, late: bool) -> Iterator[tuple[str, bool]]:
         """Yield the states after a rule; that of a packet which a match keeps from its end, too."""
-        for number, statement in enumerate(rule):
-            match statement:
-                case Match(left, right, op):
-                    holds = self._holds(left, right, op)
-                    if holds is not True:
-                        yield "", late
-                    if holds is False:
-                        return
-                case Dnat(Lookup(_, Named(name)), port):
-                    for found, seen in self._found(name, late):
-                        if not found:
-                            yield "", seen
-                        else:
-                            yield from self._landed(found, port, seen)
+        for statement in rule:
+            if isinstance(statement, Match):
+                holds = self._holds(statement)
+                if holds is not True:
+                    yield "", late
+                if holds is False:
                     return
-                case VerdictMap(_, Named(name)):
-                    for found, seen in self._found(name, late):
-                        yield from self._verdict(found, seen)
-                    return
-                case VerdictMap(_, tuple(members)):
-                    for _, verdict in members:
-                        yield from self._rule((verdict,), late)
-                    return
-                case _:
-                    end = self._end(statement, late)
-                    if end is not None:
-                        yield from end
-                        return
-            assert number < len(rule)
+            elif (ends := self._ends(statement, late)) is not None:
+                yield from ends
+                return
         yield "", late
 
-    def _end(self, statement: Statement, late: bool) -> set[tuple[str, bool]] | None:
+    def _ends(self, statement: Statement, late: bool) -> set[tuple[str, bool]] | None:
+        """Return the states after a statement that ends its rule; None for another one."""
         match statement:
             case Goto(target):
                 return {(end or LOST, seen) for end, seen in self.chain(target, late)}
@@ -97,17 +79,26 @@ class _Walk:
                 return self.chain(target, late)
             case Drop() | Reject():
                 return {("dropped", late)}
+            case Dnat(Lookup(_, Named(name)), port):
+                found = self._found(name, late)
+                return {state for address, seen in found for state in self._landed(address, port, seen)}
+            case VerdictMap(_, Named(name)):
+                return {state for verdict, seen in self._found(name, late) for state in self._verdict(verdict, seen)}
+            case VerdictMap(_, tuple(members)):
+                return {state for _, verdict in members for state in self._rule((verdict,), late)}
         return None
 
     def _verdict(self, verdict: str, late: bool) -> set[tuple[str, bool]]:
+        """Return the states after a verdict of a map; "" is that of a packet that found none."""
         verb, _, chain = verdict.partition(" ")
-        if verb == "drop":
-            return {("dropped", late)}
-        end = self._end(Goto(chain), late) if verb == "goto" else None
-        return {("", late)} if end is None else end
+        statement = Drop() if verb == "drop" else Goto(chain)
+        return (self._ends(statement, late) if verdict else None) or {("", late)}
 
     def _landed(self, address: str, port: Expression | None, late: bool) -> Iterator[tuple[str, bool]]:
+        """Yield the states after a translation; an address of "" is that of a packet that found none."""
         match port:
+            case _ if not address:
+                yield "", late
             case Lookup(_, Named(name)):
                 for found, seen in self._elements(name, late):
                     number, _ = found.elements.get(str(self.packet.port), ("", ""))
@@ -117,15 +108,12 @@ class _Walk:
             case _:
                 yield f"{address} {self.packet.port}", late
 
-    def _holds(self, left: Expression, right: Expression, op: str) -> bool | None:
+    def _holds(self, match: Match) -> bool | None:
         """Whether a match holds for the packet; None: for some packets like it."""
-        match left, right:
-            case DestinationType(), _:
-                return self.packet.address is None
-            case Meta("l4proto"), Word(protocol) if op == "==":
-                return protocol == self.packet.protocol
-            case _, Named(name) if name == "nodeport-addresses":
-                return self.packet.address is None
+        if isinstance(match.left, DestinationType) or match.right == Named("nodeport-addresses"):
+            return self.packet.address is None
+        if match.left == Meta("l4proto") and isinstance(match.right, Word) and match.op == "==":
+            return match.right.value == self.packet.protocol
         return None
 
     def _found(self, name: str, late: bool) -> set[tuple[str, bool]]:
