@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.nft_programs import EVERYTHING
-from support.nft_states import SCOPE, nft, read, state, state_of, take
+from support.nft_states import HERE, SCOPE, nft, read, state, state_of, take
 from support.nft_walks import LOST, Moment, packets
 from support.strategies import programs_for
 from svcc.apply.driver import Transition
@@ -52,7 +52,7 @@ def _inside() -> Iterator[None]:
 
 
 def _steps(live: NftState, wanted: NftState) -> list[Step]:
-    return DRIVER.steps(live, wanted, SCOPE, Transition("nft", "nft"))
+    return DRIVER.steps(live, wanted, SCOPE, HERE)
 
 
 def _titles(live: NftState, wanted: NftState) -> list[tuple[Phase, str]]:
@@ -87,9 +87,6 @@ def test_intervals_that_overlap_change_at_once() -> None:
     assert _titles(wanted, fewer)[-1][0] is Phase.SETS_OFF
     take(wanted, fewer)
     assert read() == fewer
-
-
-# ---- old kernels
 
 
 def test_titles_tell_what_becomes_of_tables() -> None:

@@ -6,30 +6,24 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from support.files import GOLDEN
 from support.nft_programs import EVERYTHING
 from support.nft_states import HERE, SCOPE, nft, read, state_of, take, use_release
-from support.strategies import programs_for
 from support.tools import nft as releases
 from support.tools.nft import RELEASES
 from svcc.apply.nft import DRIVER
 from svcc.apply.scope import Scope
-from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft.state import Chain, Element, NftState
 from svcc.kernel.nft.statements import Foreign, Goto
 from svcc.kernel.steps import Change, StepError, Verb
-from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel
 
 _GOLDEN = sorted(GOLDEN.glob("nft/*/*.json"))
-_CASES = programs_for(TARGET)
-Case: TypeAlias = tuple[ir.Program, ir.Node | None]
 _RELEASES = pytest.mark.parametrize("release", RELEASES)
 
 
@@ -45,7 +39,6 @@ def _inside() -> Iterator[None]:
 
 _EVERYTHING = state_of(EVERYTHING)
 _ONE = "service one { vip 198.19.10.0; port 80/tcp -> 8080; endpoints { 100.64.0.9; 100.64.0.19 } }"
-_RANGE = "service one { vip 198.19.10.0; port 5000-5099/tcp -> 8080; endpoints { 100.64.0.9; 100.64.0.19 } }"
 _TWO = _ONE + "\nservice two { vip 198.19.10.1; scheduler rr; port 80/tcp; endpoints { 100.64.0.9; 100.64.0.19 } }"
 
 
