@@ -24,6 +24,8 @@ RELEASES = frozenset({"1.1.8", "1.1.9", "1.2.2", "1.3.0", "1.3.1"})
 #: By state: what the parser does at which token. States and tokens are numbers; see lark.parsers.lalr_analysis.
 _States: TypeAlias = Mapping[int, Mapping[int, tuple[int, Any]]]
 _SHIFT = 0  # the first part of such a pair; the second is the next state
+#: The width of an expression without an end. Python's own number for it depends on the release; this is the smallest.
+_ENDLESS = 2**32 - 1
 
 #: Options that are not part of the data: they are given to :func:`load`, or some release lacks them.
 _OTHER_OPTIONS = {"postlex", "transformer", "lexer_callbacks", "tree_class", "_plugins", "cache_grammar"}
@@ -58,6 +60,9 @@ def serialized(grammar: str, parser: Lark) -> str:
     table["tokens"], states, numbers = _in_order(table["tokens"], table.pop("states"), table["start_states"])
     for name in ("start_states", "end_states"):
         table[name] = {start: numbers[state] for start, state in table[name].items()}
+    for one in shared.values():
+        if "_width" in (pattern := one.get("pattern", {})):
+            pattern["_width"] = [min(width, _ENDLESS) for width in pattern["_width"]]
     parts = f'"data":{_dense(data)}', f'"shared":{_lines(shared)}', f'"states":{_lines(states)}'
     return ",\n".join((f'{{"grammar":"{_digest(grammar)}"', *parts)) + "}\n"
 
