@@ -49,11 +49,6 @@ _LATE = 0.25
 _KEPT, _LEAST = 128, 8
 
 
-#: Whether this Python leaves a TLS connection open when the server never answers that we close it. It does not from
-#: 3.12.8 and 3.13.1 on (pull request 118960 of CPython). aiohttp has a remedy, and warns where that is not needed.
-_LEAVES_TLS_OPEN = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
-
-
 class NotAsked(Exception):
     """This machine cannot ask, or is too busy to see an answer; the message says why. The endpoint may be well."""
 
@@ -67,7 +62,9 @@ class Asker:
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(_room())
-        connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=_LEAVES_TLS_OPEN)
+        # Python itself gives up a TLS connection whose server does not answer for 30 s that we close. aiohttp could do
+        # so sooner (enable_cleanup_closed), but with Python 3.11.2 it fails, and keeps each connection from then on.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
         jar = aiohttp.DummyCookieJar()
         self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
 

@@ -8,6 +8,7 @@ import resource
 import socket
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -298,6 +299,20 @@ def test_a_certificate_that_expired(
     answer = asyncio.run(answered(made, saying(OK), expired))
     assert answer.passed == insecure, answer
     assert insecure or "certificate has expired" in answer.words
+
+
+def test_nothing_is_kept_of_connections_by_tls(authority: trustme.CA) -> None:
+    """Else an agent's memory grows with each check."""
+
+    async def ask_often() -> None:
+        async with served(saying(OK), _context(authority, "shop.example")) as port, Asker() as asker:
+            for _ in range(3):
+                assert (await heard(asker, probe(port, ir.CheckKind.HTTPS, insecure=True))).passed
+                while any(type(one) is SSLProtocol for one in gc.get_objects()):
+                    await asyncio.sleep(0.05)
+                    gc.collect()
+
+    asyncio.run(ask_often())
 
 
 # -- dns and udp ------------------------------------------------------------------------------------------------------
