@@ -140,7 +140,7 @@ def end_watchdog(shell: Shell) -> None:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                words = (folder / "cmdline").read_text().split("\0")
+                words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")
             except OSError:
                 continue
             if "svcc.apply.confirm" in words and str(shell.folder / "state") in words:

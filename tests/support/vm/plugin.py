@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from support.tools.debs import NoDebs, unpacked
 from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
 from support.vm.machine import FILE, Kernel, started
 
@@ -30,6 +31,8 @@ LIDS = {Kernel.ANY: 900, Kernel.OLDEST: 900, Kernel.NF_TABLES: 1800}
 GRACE = 120
 #: How many seconds a machine may take until its first test begins.
 BOOT = 1200
+#: Debian's package that tests on a machine use, and its release. It is fetched before: a machine reaches no mirror.
+_ETCD = ("bookworm", "etcd-server")
 _GLANCE = 0.05
 _MACHINES = pytest.StashKey[dict[Kernel, "Machine"]]()
 
@@ -123,7 +126,7 @@ class Machine:
             return False
         try:
             self._boot = self._boot or self._begin()
-        except (NoKernelError, OSError) as error:
+        except (NoKernelError, NoDebs, OSError) as error:
             self._give_up(Outcome(GUEST_FAILED, "", str(error)))
             return True
         return self._listen(self._boot)
@@ -134,6 +137,7 @@ class Machine:
             self._boot = None
 
     def _begin(self) -> Boot:
+        unpacked(*_ETCD)
         left = [item.nodeid for item in self._items if item.nodeid not in self._ended]
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
