@@ -101,7 +101,7 @@ class AddressLinesLexer(QuickLexer):
         address, bracketed, end = (
             conf.terminals_by_name[name].pattern.to_regexp() for name in ("ADDRESS", "BRACKETED", "_END")
         )
-        lines = f"(?>(?:(?:{address}|{bracketed}){end})+)"
+        lines = f"(?:(?:{address}|{bracketed}){end}|(?!).)++"
         return {state: lines for state, accepted in states.items() if ADDRESS_LINES in accepted}
 
 

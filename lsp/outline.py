@@ -16,7 +16,7 @@ from svcc.lsp.names import Scanned, scan
 _SKIPPED = r'"[^"\n]*"|#[^\n]*'
 _BETWEEN = re.compile(rf"{_SKIPPED}|[{{}}\[\];\n]")
 _WITHIN = re.compile(rf"{_SKIPPED}|[{{}}]")
-_GAP = re.compile(r"(?>(?:[\s;]++|#[^\n]*+)*)")
+_GAP = re.compile(r"(?:[\s;]++|#[^\n]*+|(?!).)*+")
 #: Matches the beginning of an item, also where the item before it has no end.
 _HEAD = re.compile(rf"^(?:{'|'.join(STATEMENTS[''])})(?=[ \t])", re.MULTILINE)
 #: After this many items without an end, the next item's beginning counts as the end at once: searching further would

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from svcc.compiler import ir
 from svcc.targets.reading import quoted
 
-_WORD = re.compile(r'"((?>(?:[^"\\]|\\.)*))"|[^\s"]+')
+_WORD = re.compile(r'"((?:[^"\\]|\\.|(?!).)*+)"|[^\s"]+')
 
 
 class NotRead(Exception):
