@@ -44,6 +44,9 @@ def pytest_configure() -> None:
     for number in _ENDS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    # Legacy iptables' lock is one for all network namespaces: tests side by side would wait for each other, or fail.
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["XTABLES_LOCKFILE"] = f"/run/xtables-{worker}.lock"
 
 
 def pytest_report_header() -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from support import etcd as support
 from support.etcd import Cluster, Follower, cluster, coming, delete, run
+from support.waiting import LID
 from svcc.etcd.client import Client
 from svcc.etcd.errors import AnotherCluster, Compacted, NoLease, Restored, Unreachable
 from svcc.etcd.values import Change, Changes, Delete, Entry, Listing, Put
@@ -165,10 +166,16 @@ def test_another_cluster_at_the_same_address_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three members; each test leaves them all serving."""
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("three"), size=3) as made:
         yield made
+
+
+@pytest.fixture
+def three(started: Cluster) -> Iterator[Cluster]:
+    """Three members; whatever becomes of them in a test, the next one has all of them serving."""
+    yield started
+    started.mend()
 
 
 @pytest.mark.parametrize("trouble", ["killed", "frozen"])
@@ -176,7 +183,8 @@ def test_a_leader_that_dies_or_hangs_is_followed_by_the_next(three: Cluster, pre
     async def following() -> None:
         leader = three.leader()
         first = [leader.url, *(url for url in three.urls if url != leader.url)]
-        async with Client(first, timeout=_SHORT) as etcd, Client(first, timeout=_SHORT) as other:
+        limit = _SHORT if trouble == "frozen" else LID  # a busy leader may be left for another member before it hangs
+        async with Client(first, timeout=limit) as etcd, Client(first, timeout=limit) as other:
             await etcd.put(prefix, b"1")
             follower = Follower(etcd, prefix)
             await follower.until_told({prefix: b"1"})
@@ -184,10 +192,8 @@ def test_a_leader_that_dies_or_hangs_is_followed_by_the_next(three: Cluster, pre
             await other.put(prefix, b"2")
             await follower.until_told({prefix: b"2"})
             assert all(isinstance(one, Unreachable) for one in follower.troubles)
-            assert [one.member for one in follower.troubles][:1] == [leader.url]
+            assert trouble == "frozen" or [one.member for one in follower.troubles][:1] == [leader.url]
             await follower.close()
-        three.restart(leader) if trouble == "killed" else leader.thaw()
-        leader.serving()
 
     run(following())
 
@@ -224,7 +230,7 @@ def test_a_lease_is_held_as_long_as_its_block(three: Cluster, prefix: str) -> No
     """It outlives its leader, and ends where nobody hears it any more, or somebody else ends it."""
 
     async def holding() -> None:
-        async with Client(three.urls, timeout=_SHORT) as etcd:
+        async with Client(three.urls, timeout=LID) as etcd:
             async with etcd.hold(60) as held:
                 await etcd.put(prefix, b"", held.lease)
                 leader = three.leader()
@@ -273,8 +279,6 @@ def test_who_has_patience_for_no_member_is_answered_although_one_hangs(three: Cl
                 until = held.until
                 await coming(lambda: held.lost or held.until > until, "it is kept alive")
                 assert not held.lost
-            other.thaw()
-            other.serving()
 
     run(asking())
 
@@ -290,8 +294,6 @@ def test_who_follows_with_little_patience_leaves_a_member_that_hangs(three: Clus
                 other.freeze()
                 await more.put(prefix, b"1")
                 assert [entry.value for entry in await _next_entries(told)] == [b"1"]
-        other.thaw()
-        other.serving()
 
     run(following())
 

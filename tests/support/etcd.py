@@ -66,6 +66,11 @@ class Member:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    @property
+    def runs(self) -> bool:
+        """Whether the member was started, and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def serving(self) -> None:
         """Wait until the member serves, with a leader."""
         try:
@@ -132,6 +137,13 @@ class Cluster:
         """Start a member again that was ended, and wait until it serves."""
         self.launch(member)
         member.serving()
+
+    def mend(self) -> None:
+        """Start the members that have ended, let those go on that hang, and wait until all serve."""
+        for member in self.members:
+            member.thaw() if member.runs else self.launch(member)
+        for member in self.members:
+            member.serving()
 
     def end(self) -> None:
         """End all members."""
