@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.tools.project import ROOT
+from support.files import texts_of_the_language
 from svcc.compiler import syntax
 from svcc.compiler.forms import Forms
 from svcc.compiler.parse import Parser
 from svcc.compiler.source import Source
 
-TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
+TEXTS = [path.read_text(encoding="utf-8") for path in texts_of_the_language()]
 WORD_BY_WORD = Parser(Forms(most=0))
 OF_ALIKE = Parser(Forms(every=1, most=1))
 
