@@ -200,6 +200,7 @@ def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pe
     """
     recovery.arrive(plan.machine, plan.wanted, plan.transition)
     installation.make_current(pending.before)
+    installation.forget_unborn()
 
 
 def _back(before: int | None) -> str:

@@ -30,6 +30,7 @@ from svcc.targets.reading import RefusedText
 KEPT = 20
 #: Generations with an ``of`` that are kept: the one in place, and the one before it, to go back to.
 _NOTES = 2
+_MISSING = "it is missing"
 #: The files of a generation, its description first.
 _SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source", "compiled")
 #: The files that record a generation whole, and their names until they are taken over (:mod:`svcc.apply.whole`).
@@ -80,11 +81,20 @@ class Installation:
         try:
             return int((self.path / "current").read_text(encoding="utf-8"))
         except FileNotFoundError:
+            if self._had_current():
+                raise damaged(self.path / "current", _MISSING) from None
             return None
         except OSError as error:
             raise damaged(self.path / "current", error.strerror or str(error)) from None
         except ValueError:
             raise damaged(self.path / "current", "it holds no number") from None
+
+    def _had_current(self) -> bool:
+        """Whether some generation was in place once. A first one that was only recorded when svcc was stopped was
+        not."""
+        if self.journal.exists():  # it says what was in place
+            return False
+        return any(number > 1 or self.file(number, "looks").exists() for number in self.numbers())
 
     @property
     def current(self) -> Generation | None:
@@ -95,7 +105,7 @@ class Installation:
             return found
         if number != self.number:  # somebody applies, and has forgotten since what was in place
             return self.current
-        return self.generation(number)
+        raise damaged(self.file(number, "json"), _MISSING)
 
     def generation(self, number: int) -> Generation:
         """Return the generation with a number. Errors: StoreError where it does not exist or is damaged."""
@@ -296,12 +306,12 @@ class Installation:
         """Set damaged files aside, so that a command can go on from what the kernel holds. Return what was damaged.
 
         Where the current generation is damaged, the newest undamaged one becomes the current one. Without one, there is
-        no current generation.
+        no generation any more.
         """
         damages = []
         try:
-            if self.number is not None:
-                self.check(self.number)
+            if (current := self.current) is not None:
+                self.check(current.number)
         except StoreError as error:
             damages.append(str(error))
             newest = next((number for number in sorted(self.numbers(), reverse=True) if self._undamaged(number)), None)
@@ -309,6 +319,9 @@ class Installation:
                 self.set_aside(self.path / "current")
             if newest is not None:
                 self.make_current(newest)
+            else:
+                for number in self.numbers():
+                    self.forget(number)
         for number in self.numbers():
             try:
                 self.generation(number)

@@ -53,6 +53,29 @@ def test_a_dry_run_checks_and_changes_nothing(shell: Shell) -> None:
     assert not (shell.folder / "state" / "custom").exists()
 
 
+def test_an_apply_warns_of_what_makes_its_services_dead(shell: Shell) -> None:
+    shell.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    said = shell.svcc("apply", "a.dsl", "-t", "nft").stderr
+    assert "svcc: warning: IPv4 forwarding: off\n  remedy: sysctl -w net.ipv4.ip_forward=1\n" in said
+    shell.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    assert "forwarding" not in shell.svcc("apply", "b.dsl", "-t", "nft").stderr
+
+
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_a_rule_whose_comment_holds_the_end_of_a_line_stays(shell: Shell, variant: str) -> None:
+    tool = f"iptables-{variant}"
+    theirs = ("INPUT", "-m", "comment", "--comment", "a\n-A INPUT -j CUSTOM-UNSERVED", "-j", "ACCEPT")
+    shell.run(tool, "-A", *theirs)
+    for target in ("iptables", "nft"):
+        shell.svcc("apply", "a.dsl", "-t", target)
+        shell.svcc("plan", "b.dsl", "-t", target, status=1)
+        shell.svcc("apply", "b.dsl", "-t", target)
+        assert "The kernel holds what was applied." in shell.svcc("status").stdout
+        shell.svcc("delete", "--yes")
+        assert "CUSTOM-SERVICES" not in shell.run(f"{tool}-save")
+        shell.run(tool, "-C", *theirs)
+
+
 def test_wrong_input_is_refused_before_anything_else(shell: Shell) -> None:
     (shell.folder / "a.dsl").write_text("service web { vip 198.19.10.1; prot 80/tcp }\n")
     assert "error[SVC002]" in shell.svcc("apply", "a.dsl", "-t", "nft", status=2).stderr

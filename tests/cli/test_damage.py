@@ -33,12 +33,20 @@ _DAMAGES: dict[str, Callable[[Path], None]] = {
     "no JSON": _fill("{"),
     "other JSON": _fill('{"number": "two", "before": [], "token": 1}'),
     "a folder": _folder,
+    "missing": Path.unlink,
 }
 _FILES = ("current", "000001.json", "000001.bundle", "000001.services")
 
 
-@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
-@pytest.mark.parametrize("name", [*_FILES, "journal.json", "confirm.json"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        pytest.param(name, damage, id=f"{name}-{what}")
+        for name in [*_FILES, "journal.json", "confirm.json"]
+        for what, damage in _DAMAGES.items()
+        if what != "missing" or name in _FILES
+    ],
+)
 def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callable[[Path], None]) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
     damage(shell.folder / "state/custom" / name)
@@ -52,10 +60,13 @@ def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callabl
     assert shell.endpoints() == B
 
 
-@pytest.mark.parametrize("name", [*_FILES, "journal.json", "confirm.json"])
-def test_the_next_apply_goes_on_from_the_kernel(shell: Shell, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [*((name, "other JSON") for name in (*_FILES, "journal.json", "confirm.json")), *((n, "missing") for n in _FILES)],
+)
+def test_the_next_apply_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
-    _DAMAGES["other JSON"](shell.folder / "state/custom" / name)
+    _DAMAGES[damage](shell.folder / "state/custom" / name)
     assert f"custom/{name} is damaged (" in shell.svcc("apply", "b.dsl", "-t", "nft", "-q").stderr
     assert shell.endpoints() == B
     assert shell.svcc("status").stderr == ""

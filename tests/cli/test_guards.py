@@ -96,6 +96,13 @@ def test_an_input_without_services_is_refused_where_some_are_served(shell: Shell
     assert shell.svcc("apply", file, "-t", target, given=given).stdout == "Nothing to do: generation 2 is in place.\n"
 
 
+def test_no_input_at_all_is_refused_where_some_are_served(shell: Shell) -> None:
+    text = (shell.folder / "a.dsl").read_text().replace("prefix CUSTOM; ", "")
+    shell.svcc("apply", "-", "-t", "nft", given=text)
+    assert shell.svcc("apply", "-", "-t", "nft", status=2, given="").stderr == _LOST
+    assert "100.64.0.1" in shell.run("nft", "list", "table", "ip", "svcc")
+
+
 def test_a_folder_without_a_file_of_the_target_is_no_input(shell: Shell) -> None:
     """An empty program of iptables writes none: it is the same as a wrong folder."""
     shell.svcc("apply", "a.dsl", "-t", "nft")

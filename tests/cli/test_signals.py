@@ -129,6 +129,17 @@ exec {tool} "$@"
     return bin
 
 
+def test_a_tool_that_hangs_in_a_step_has_everything_put_back(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    held = shell.rules()
+    tools = _hanging(shell.folder, "iptables-restore", "iptables-nft-restore", hangs='case "$*" in *--test*) ;; *')
+    done = _with_limit(shell, tools, 5.0, "apply", "b.dsl", "-t", "iptables", "-q")
+    assert done.returncode == 4, done
+    assert "did not end within 5 s, and was ended" in done.stderr
+    assert done.stderr.endswith("Everything was put back as it was.\n")
+    assert shell.rules() == held
+
+
 @pytest.mark.parametrize("tool", ["nft", "iptables-save"])
 def test_a_tool_that_hangs_is_no_reason_to_hang(shell: Shell, tool: str) -> None:
     """Where nothing was begun: nothing was changed, status 3, and the lock is free again."""
@@ -137,15 +148,20 @@ def test_a_tool_that_hangs_is_no_reason_to_hang(shell: Shell, tool: str) -> None
     tools = _hanging(shell.folder, tool, "iptables-nft-save", hangs="case $# in")
     (tools / tool).write_text("#!/bin/sh\nsleep 1000\n")
     (tools / "iptables-nft-save").write_text("#!/bin/sh\nsleep 1000\n")
-    script = "from svcc.kernel import tools; tools.LIMIT = 1.0; from svcc.__main__ import main; main()"
-    with shell.namespace.entered():
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", script, "apply", "b.dsl", "-t", "nft"], cwd=shell.folder, check=False,
-            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, capture_output=True, text=True,
-        )  # fmt: skip
+    done = _with_limit(shell, tools, 1.0, "apply", "b.dsl", "-t", "nft")
     assert done.returncode == 3, done
     assert "did not end within 1 s, and was ended" in done.stderr
     assert done.stderr.endswith("Nothing was changed.\n")
     assert shell.endpoints() == A
     shell.svcc("apply", "b.dsl", "-t", "nft")
     assert shell.endpoints() == B
+
+
+def _with_limit(shell: Shell, tools: Path, seconds: float, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run svcc with a time limit for tools, and these tools."""
+    script = f"from svcc.kernel import tools; tools.LIMIT = {seconds}; from svcc.__main__ import main; main()"
+    with shell.namespace.entered():
+        return subprocess.run(
+            [sys.executable, "-P", "-c", script, *words], cwd=shell.folder, check=False,
+            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, capture_output=True, text=True,
+        )  # fmt: skip
