@@ -69,6 +69,7 @@ def _misplaced(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name != "fleet")  # these wait most, so others can work beside them
     if misplaced := [item.nodeid for item in items if _misplaced(item)]:
         raise pytest.UsageError("in these folders every test needs a kernel, or none does: " + ", ".join(misplaced))
     if not config.getoption("--no-kernel"):
