@@ -58,7 +58,8 @@ def _lines(some: syntax.EndpointLine | syntax.AddressLines) -> Iterator[syntax.E
     if isinstance(some, syntax.EndpointLine):
         yield some
     else:
-        yield from (syntax.EndpointLine(syntax.Word("ADDRESS", text)) for text, _ in some.words())
+        for text, _ in some.words():
+            yield syntax.EndpointLine(syntax.Word("BRACKETED" if text[0] == "[" else "ADDRESS", text))
 
 
 def comments(text: str) -> list[tuple[str, str]]:
