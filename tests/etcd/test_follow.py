@@ -215,10 +215,7 @@ def test_a_member_without_a_leader_is_left(three: Cluster, prefix: str) -> None:
                 await etcd.put(prefix, b"2")
             with pytest.raises(Unreachable):
                 await etcd.grant(10)
-            for member in others:
-                member.start("--name", f"m{three.members.index(member)}")
-            for member in three.members:
-                member.serving()
+            three.mend()
             await patient.put(prefix, b"3")
             await follower.until_told({prefix: b"3"})
             await follower.close()
