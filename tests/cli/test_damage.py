@@ -36,20 +36,19 @@ _DAMAGES: dict[str, Callable[[Path], None]] = {
     "missing": Path.unlink,
 }
 _FILES = ("current", "000001.json", "000001.bundle", "000001.services")
+#: Each file with each damage; of an apply under way or unconfirmed, none need be there.
+_CASES = [
+    (name, what)
+    for name in (*_FILES, "journal.json", "confirm.json")
+    for what in _DAMAGES
+    if what != "missing" or name in _FILES
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        pytest.param(name, damage, id=f"{name}-{what}")
-        for name in [*_FILES, "journal.json", "confirm.json"]
-        for what, damage in _DAMAGES.items()
-        if what != "missing" or name in _FILES
-    ],
-)
-def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(("name", "damage"), _CASES)
+def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
-    damage(shell.folder / "state/custom" / name)
+    _DAMAGES[damage](shell.folder / "state/custom" / name)
     if name in _FILES:
         said = shell.svcc("status", status=3).stderr
         assert f"custom/{name} is damaged (" in said
@@ -60,10 +59,7 @@ def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callabl
     assert shell.endpoints() == B
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [*((name, "other JSON") for name in (*_FILES, "journal.json", "confirm.json")), *((n, "missing") for n in _FILES)],
-)
+@pytest.mark.parametrize(("name", "damage"), [case for case in _CASES if case[1] in ("other JSON", "missing")])
 def test_the_next_apply_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
     _DAMAGES[damage](shell.folder / "state/custom" / name)
