@@ -40,8 +40,10 @@ def made(tmp_path: Path) -> Iterator[Site]:
 
 def _steps(made: Site) -> Steps:
     def svcc(*words: str) -> str:
-        soak = ["--soak", "0"] if words[0] == "rollout" else []
-        return made.svcc(*words, *soak, status=1 if words == ("fleet", "status") else 0)
+        if words == ("fleet", "status"):  # until the agent has seen the restored etcd, the answer is the backup's
+            made.until_node("node-a", wants=1, state="refused", alive=True)
+            return made.svcc(*words, status=1)
+        return made.svcc(*words, *(["--soak", "0"] if words[0] == "rollout" else []))
 
     def start() -> None:
         with made.switch.namespace.entered():
