@@ -203,6 +203,10 @@ class Driver(ABC, Generic[State]):
         """Yield the routes by which new connections go, also those whose packets are passed on untranslated."""
         return self.routes(state)
 
+    def announced(self, state: State) -> set[str]:
+        """Return the addresses for which a state has the machine answer ARP and neighbour solicitations."""
+        return set()
+
     def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
         """Return those of the given frontends that a state serves."""
         return {route.frontend for route in self.routes(state)} & {*frontends} if frontends else set()

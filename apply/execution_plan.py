@@ -50,6 +50,22 @@ class ExecutionPlan:
         """Whether the kernel holds already what is wanted."""
         return not self.changes
 
+    @property
+    def begins_to_answer(self) -> set[str]:
+        """The addresses for which the machine answers ARP and neighbour solicitations afterwards, and does not now."""
+        now, afterwards = self._answered()
+        return afterwards - now
+
+    @property
+    def ceases_to_answer(self) -> set[str]:
+        """The addresses for which it does so now, and does not afterwards."""
+        now, afterwards = self._answered()
+        return now - afterwards
+
+    def _answered(self) -> tuple[set[str], set[str]]:
+        now = {address for one in self.differing for address in one.driver.announced(one.have)}
+        return now, {address for one in self.differing for address in one.driver.announced(one.want)}
+
     def whole_machine(self) -> Machine:
         """Return the machine that going back needs. Errors: StoreError, ValueError."""
         return self.machine if self.make_whole_machine is None else self.make_whole_machine()

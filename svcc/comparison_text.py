@@ -98,9 +98,13 @@ def names_text(names: Sequence[str], *, everything: bool = False) -> str:
     """Return names of services as text: "web", "3 services (a, b, c)", "20 services (a, b, … and 12 more)"."""
     if len(names) == 1:
         return names[0]
+    return f"{count(len(names), 'service')} ({listed(names, everything=everything)})"
+
+
+def listed(names: Sequence[str], *, everything: bool = False) -> str:
+    """Return names as text, the first of them where there are many: "a, b", "a, b, … and 12 more"."""
     shown = names if everything or len(names) <= NAMED + 1 else names[:NAMED]
-    more = f" and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
-    return f"{count(len(names), 'service')} ({', '.join(shown)}{more})"
+    return f"{', '.join(shown)}{f' and {len(names) - len(shown):,} more' if len(shown) < len(names) else ''}"
 
 
 def groups_of(comparison: Comparison, words: Callable[[ServiceChange], str]) -> list[tuple[list[str], list[str]]]:

@@ -25,6 +25,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
         **comparison_json(review.compared),
         "drift": [object_json(change, before, before) for change in review.drift],
         "objects": [object_json(change, before, after) for change in plan.changes],
+        "answers": {"begins": sorted(plan.begins_to_answer), "ceases": sorted(plan.ceases_to_answer)},
         "steps": [_step(step) for step in plan.steps],
         "connections": [
             {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.comparison_text import comparison_lines, limits_text, services_text, taken_text
+from svcc.comparison_text import comparison_lines, limits_text, listed, services_text, taken_text
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
 from svcc.kernel import conntrack
@@ -30,6 +31,7 @@ def plan_text(review: Review, *, objects: bool = False, everything: bool = False
         [*_services(review, everything=everything)],
         [*_drift(review, everything=everything)],
         [*below],
+        [*answered(plan, everything=everything)],
         _steps(plan),
         _connections(plan),
         [_whole(plan.changes, plan), _total(review)],
@@ -58,6 +60,16 @@ def _drift(review: Review, *, everything: bool) -> Iterator[str]:
         yield f"Changed by hand since generation {review.generation} was applied, and put right by this:"
         for line in drift_lines(review.drift, review.before, rows, everything=everything):
             yield f"  {line}"
+
+
+def answered(plan: ExecutionPlan, *, everything: bool) -> Iterator[str]:
+    """Yield a line for each family of addresses for which the machine begins or ceases to answer."""
+    for verb, addresses in (("begins", plan.begins_to_answer), ("ceases", plan.ceases_to_answer)):
+        by_number = sorted(map(ip_address, addresses), key=lambda one: (one.version, int(one)))
+        for version, question in ((4, "ARP"), (6, "neighbour solicitations")):
+            some = [str(one) for one in by_number if one.version == version]
+            if some:
+                yield f"This machine {verb} to answer {question} for {listed(some, everything=everything)}."
 
 
 def _steps(plan: ExecutionPlan) -> list[str]:

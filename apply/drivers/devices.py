@@ -60,6 +60,9 @@ class DeviceDriver(Driver[Devices]):
     def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
         return loading.steps(live, wanted)
 
+    def announced(self, state: Devices) -> set[str]:
+        return {address.partition("/")[0] for device in state.values() for address in device.announced()}
+
     def dump(self, state: Devices) -> object:
         return dump_devices(state)
 

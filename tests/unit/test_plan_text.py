@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from svcc.apply.driver import Transition
+from svcc.apply.drivers.devices import DeviceDriver
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.machine import Machine
 from svcc.apply.scope import Scope
-from svcc.apply.states import States
-from svcc.plan_text import moved
+from svcc.apply.states import DifferingPart, States
+from svcc.kernel.link.devices import Device
+from svcc.plan_text import answered, moved
 
 
 def said(old: str | None, new: str | None, patience: float = 10.0) -> list[str]:
@@ -46,3 +48,37 @@ def test_what_ipvs_forwards_has_its_time_in_a_move(patience: float, end: str) ->
         f"from ipvs to nft: new connections go the new way at once, those that are open {end}",
         "clients that affinity remembers are not taken along: with nft each chooses an endpoint anew",
     ]
+
+
+def _answered(before: dict[str, str] | None, after: dict[str, str] | None, *, everything: bool = False) -> list[str]:
+    """``before``, ``after``: the addresses of the device with their options; None: there is no device."""
+    have, want = ({} if one is None else {"svcc0": Device("svcc0", True, one)} for one in (before, after))
+    differing = (DifferingPart(DeviceDriver(), have, want),)
+    nothing = States({})
+    transition = Transition("ipvs", "ipvs")
+    plan = ExecutionPlan(Machine(Scope("SVCC")), transition, nothing, nothing, (), (), (), differing=differing)
+    return [*answered(plan, everything=everything)]
+
+
+def test_the_addresses_for_which_the_machine_begins_and_ceases_to_answer_are_named() -> None:
+    quiet = {"198.51.100.9/32": "scope host", "2001:db8::9/128": "nodad"}
+    loud = dict.fromkeys(quiet, "")
+    begins = [
+        "This machine begins to answer ARP for 198.51.100.9.",
+        "This machine begins to answer neighbour solicitations for 2001:db8::9.",
+    ]
+    ceases = [line.replace("begins", "ceases") for line in begins]
+    assert _answered(None, loud) == _answered(quiet, loud) == begins
+    assert _answered(loud, None) == _answered(loud, quiet) == ceases
+    assert _answered(None, quiet) == _answered(loud, {**loud, "198.51.100.10/32": "scope host"}) == []
+
+
+def test_addresses_are_in_the_order_of_their_numbers_and_the_first_of_many_are_named() -> None:
+    many = {f"198.51.100.{last}/32": "" for last in range(1, 21)}
+    assert _answered({}, many) == [
+        "This machine begins to answer ARP for "
+        + ", ".join(f"198.51.100.{last}" for last in range(1, 9))
+        + " and 12 more."
+    ]
+    (line,) = _answered(many, {}, everything=True)
+    assert line == f"This machine ceases to answer ARP for {', '.join(one.partition('/')[0] for one in many)}."

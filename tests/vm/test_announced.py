@@ -96,10 +96,12 @@ def test_only_what_is_announced_is_answered_and_told(target: str, lan: tuple[Wor
     world.apply(NO, target)
     assert (told(neighbour), answers(neighbour)) == ([], (False, False))
     plan = world.apply(YES, target)
+    assert (plan.begins_to_answer, plan.ceases_to_answer) == ({str(ANNOUNCED)}, set())
     assert f"{ANNOUNCED}/32 dev svcc0" in {change.subject for change in plan.changes if change.kind == "address"}
     assert (told(neighbour), answers(neighbour)) == (GRATUITOUS, (True, False))
     assert world.plan(world.draft(YES, target)).changes == ()
-    world.apply(NO, target)
+    plan = world.apply(NO, target)
+    assert (plan.begins_to_answer, plan.ceases_to_answer) == (set(), {str(ANNOUNCED)})
     assert (told(neighbour), answers(neighbour)) == ([], (False, False))
 
 
@@ -125,6 +127,8 @@ def _move(lan: tuple[World, Neighbour], *targets: str) -> None:
         held = {change.subject for change in plan.changes if change.kind in ("address", "link")}
         ours = {f"{ANNOUNCED}/32 dev svcc0", "svcc0"}
         assert held & ours == (ours if plan.transition.old is None else set())
+        assert plan.begins_to_answer == ({str(ANNOUNCED)} if plan.transition.old is None else set())
+        assert plan.ceases_to_answer == set()
         assert told(neighbour) == (GRATUITOUS if plan.transition.old is None else [])
         assert answers(neighbour) == (True, False)
 

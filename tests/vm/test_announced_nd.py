@@ -143,13 +143,17 @@ def _apply_and_take_back(world: World, neighbour: Neighbour, target: str) -> Non
     world.apply(NO, target)
     assert (told(neighbour), answers(neighbour)) == ([], (False, False))
     plan = world.apply(YES, target)
+    assert (plan.begins_to_answer, plan.ceases_to_answer) == ({str(ANNOUNCED)}, set())
     assert f"{ANNOUNCED}/128 dev svcc0" in {change.subject for change in plan.changes if change.kind == "address"}
     assert (told(neighbour), answers(neighbour)) == (UNSOLICITED, (True, False))
     assert _entries(world) == OURS
     assert world.plan(world.draft(YES, target)).changes == ()
     for text in (NO, YES, NEITHER):
-        world.apply(text, target)
+        plan = world.apply(text, target)
         came = text == YES
+        assert (plan.begins_to_answer, plan.ceases_to_answer) == (
+            ({str(ANNOUNCED)}, set()) if came else (set(), {str(ANNOUNCED)})
+        )
         assert (told(neighbour), answers(neighbour)) == (UNSOLICITED if came else [], (came, False))
         assert _entries(world) == (OURS if came else OTHERS)
 
