@@ -115,6 +115,25 @@ def test_an_invalid_segment_ends_no_connection(lab: Lab, where: str, address: st
         assert isinstance(talk.ask(), Reply)
 
 
+@pytest.mark.parametrize(("address", "port"), WAYS)
+def test_a_liberal_node_loses_nothing(lab: Lab, address: str, port: int) -> None:
+    """With nf_conntrack_tcp_be_liberal no segment is outside a window: each is translated, and none dropped."""
+    lab.namespace("node").sysctl({"net/netfilter/nf_conntrack_tcp_be_liberal": 1})
+    try:
+        with lab.open("client", address, port) as talk:
+            served = talk.ask()
+            assert isinstance(served, Reply)
+            seen = f"chain on {{ type filter hook forward priority 10; tcp sport {served.port} counter name seen; }}"
+            with beside(lab, f"{_COUNT_INVALID} counter seen {{ }}\n{seen}"):
+                pod, client = (ip_address(served.name), served.port), (served.source, served.source_port)
+                stray_from_endpoint(lab, talk, pod, client)
+                until(lambda: counted(lab, "seen") > 0, "it passed")
+                assert counted(lab, "strange") == 0
+            assert talk.ask() == served
+    finally:
+        lab.namespace("node").sysctl({"net/netfilter/nf_conntrack_tcp_be_liberal": 0})
+
+
 @pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
 @pytest.mark.parametrize(("address", "port"), WAYS)
 def test_without_the_chain_it_would(lab: Lab, address: str, port: int, from_pod: bool) -> None:
@@ -302,3 +321,10 @@ def test_what_others_translate_goes_on(lab: Lab, where: str, address: str, prior
     finally:
         run(lab, ["nft", "delete", "table", "ip", "others"])
         lab.stop(listener)
+
+
+def test_after_a_service_its_endpoint_itself_answers_the_same_source_port(lab: Lab) -> None:
+    for address, pod in (("198.19.10.7", "100.64.0.9"), ("fd00:19::7", "fd00:64::9")):
+        for port in range(40000, 40020):
+            assert isinstance(lab.connect("client", address, 80, source_port=port), Reply)
+            assert isinstance(lab.connect("client", pod, 9090, source_port=port), Reply)

@@ -106,6 +106,24 @@ def test_only_what_is_announced_is_answered_and_told(target: str, lan: tuple[Wor
 
 
 @pytest.mark.vm
+@pytest.mark.parametrize("target", ["iptables", "ipvs"])
+def test_for_a_shared_address_the_director_that_holds_it_answers(target: str, lan: tuple[World, Neighbour]) -> None:
+    """Of two directors under VRRP one holds the address at a time; both have the same rules, one is silent."""
+    world, neighbour = lan
+    text = f"service web {{ vip {ANNOUNCED} shared; port 80/tcp; endpoints {{ 100.64.0.1 }} }}"
+    world.apply(text, target)
+    for held in (False, True, False, True):
+        if held:
+            with world.inside():
+                run(f"ip address add {ANNOUNCED}/32 dev lan")
+        assert answers(neighbour) == (held, False)
+        assert world.plan(world.draft(text, target)).changes == ()
+        if held:
+            with world.inside():
+                run(f"ip address del {ANNOUNCED}/32 dev lan")
+
+
+@pytest.mark.vm
 def test_what_is_announced_stays_while_another_target_takes_over(lan: tuple[World, Neighbour]) -> None:
     _move(lan, "iptables", "ipvs", "iptables")
 

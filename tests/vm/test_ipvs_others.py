@@ -130,6 +130,15 @@ def test_a_service_address_answers_a_ping(lab: Lab, to: str, where: str) -> None
     assert pinged(lab, pod if where == "endpoint" else where, to)
 
 
+@pytest.mark.parametrize(("vip", "port"), [("198.19.10.1", 8080), ("198.19.10.2", 8081)])
+def test_after_a_service_its_endpoint_itself_answers_another_source_port_alone(lab: Lab, vip: str, port: int) -> None:
+    """As docs/targets.md says, and the plan of a move to ipvs: IPVS takes the answers for the old connection's."""
+    used, other = 40000 + port, 50000 + port
+    assert told(lab.connect(CLIENT, vip, 80, source_port=used)).startswith(f"{POD}<")
+    assert told(lab.connect(CLIENT, POD, port, source_port=used, timeout=0.5)) == "timeout"
+    assert told(lab.connect(CLIENT, POD, port, source_port=other)).startswith(f"{POD}<")
+
+
 # -- other people's marks ---------------------------------------------------------------------------------------------
 
 
