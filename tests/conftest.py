@@ -10,6 +10,7 @@ import signal
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("support")  # an assertion that fails in a helper shows its values
 pytest_plugins = ["support.vm.plugin"]  # tests marked vm
 
 settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
