@@ -107,6 +107,10 @@ def moved(plan: ExecutionPlan) -> Iterator[str]:
             "for 120 s after a connection through a service, a client that connects to its endpoint itself from the "
             "same source port gets no answer (IPVS takes it for the old one)"
         )
+        yield (
+            "of two connections from one source port of a client, by two addresses to the same endpoint, the older one "
+            "gets no answers (IPVS takes both for the newer one)"
+        )
 
 
 def _fate(plan: ExecutionPlan, route: Route, number: int) -> str:

@@ -321,6 +321,6 @@ def test_a_liberal_node_loses_nothing(up: Lab, variant: str, version: int) -> No
 @both_families
 def test_after_a_service_its_endpoint_itself_answers_the_same_source_port(up: Lab, version: int) -> None:
     for service, port in (("keeps", 8080), ("hides", 8081)):
-        for source_port in range(40000, 40020):
+        for source_port in range(20000, 20020):
             answer(up.connect(CLIENT, VIP[service][version], 80, source_port=source_port))
             answer(up.connect(CLIENT, POD[version], port, source_port=source_port))

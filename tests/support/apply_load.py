@@ -6,6 +6,7 @@ change and looks at what became of the last.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -242,7 +243,7 @@ def connect(destinations: Sequence[tuple[str, int]], pace: Pace, stop: int, *, h
         destination = destinations[number % len(destinations)]
         number += 1
         try:
-            connection = socket.create_connection(destination, timeout=LID)
+            connection = _connected(destination)
             name = ask(connection)
             if (lost := _sent_again(connection)) > 1:
                 raise OSError(f"{lost} segments were lost")
@@ -255,6 +256,17 @@ def connect(destinations: Sequence[tuple[str, int]], pace: Pace, stop: int, *, h
         else:
             connection.close()
     return counted + held.end()
+
+
+def _connected(destination: tuple[str, int]) -> socket.socket:
+    """Return a connection from a port that no other open socket has: IPVS takes the answers to two connections for
+    one's if they come from one port to one endpoint, by whatever addresses. Once there is no such port, any will do."""
+    try:
+        return socket.create_connection(destination, timeout=LID, source_address=("", 0))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    return socket.create_connection(destination, timeout=LID)
 
 
 def _sent_again(connection: socket.socket) -> int:

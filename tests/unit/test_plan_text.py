@@ -29,14 +29,20 @@ def test_who_stays_with_a_target_is_told_nothing(target: str | None) -> None:
     ("old", "new"), [("nft", "iptables"), ("iptables", "nft"), ("nft", "ipvs"), ("iptables", "ipvs")]
 )
 def test_what_was_translated_goes_on_in_a_move(old: str, new: str) -> None:
-    only_ipvs = (
-        "for 120 s after a connection through a service, a client that connects to its endpoint itself from the same "
-        "source port gets no answer (IPVS takes it for the old one)"
-    )
+    only_ipvs = [
+        (
+            "for 120 s after a connection through a service, a client that connects to its endpoint itself from the "
+            "same source port gets no answer (IPVS takes it for the old one)"
+        ),
+        (
+            "of two connections from one source port of a client, by two addresses to the same endpoint, the older one "
+            "gets no answers (IPVS takes both for the newer one)"
+        ),
+    ]
     assert said(old, new) == [
         f"from {old} to {new}: new connections go the new way at once, those that are open go on as they are",
         f"clients that affinity remembers are not taken along: with {new} each chooses an endpoint anew",
-        *([only_ipvs] if new == "ipvs" else []),
+        *(only_ipvs if new == "ipvs" else []),
     ]
 
 

@@ -133,10 +133,20 @@ def test_a_service_address_answers_a_ping(lab: Lab, to: str, where: str) -> None
 @pytest.mark.parametrize(("vip", "port"), [("198.19.10.1", 8080), ("198.19.10.2", 8081)])
 def test_after_a_service_its_endpoint_itself_answers_another_source_port_alone(lab: Lab, vip: str, port: int) -> None:
     """As docs/targets.md says, and the plan of a move to ipvs: IPVS takes the answers for the old connection's."""
-    used, other = 40000 + port, 50000 + port
+    used, other = 10000 + port, 20000 + port  # which no other socket is given
     assert told(lab.connect(CLIENT, vip, 80, source_port=used)).startswith(f"{POD}<")
     assert told(lab.connect(CLIENT, POD, port, source_port=used, timeout=0.5)) == "timeout"
     assert told(lab.connect(CLIENT, POD, port, source_port=other)).startswith(f"{POD}<")
+
+
+def test_of_two_ways_to_an_endpoint_from_one_source_port_the_newer_gets_all_answers(lab: Lab) -> None:
+    """As docs/targets.md says, and the plan of a move to ipvs."""
+    with lab.open(CLIENT, "198.19.10.1", 80, source_port=21000) as first, lab.open(CLIENT, "198.19.10.1", 80) as other:
+        before = first.ask(), other.ask()
+        assert [told(one).partition("<")[0] for one in before] == [POD, POD]
+        assert told(lab.connect(CLIENT, "10.0.0.4", 30080, source_port=21000)).startswith(f"{POD}<")
+        assert told(first.ask()) == "timeout"
+        assert other.ask() == before[1]
 
 
 # -- other people's marks ---------------------------------------------------------------------------------------------

@@ -125,7 +125,12 @@ class Destination:
         return str(self.address), self.port
 
     def open_socket(self) -> socket.socket:
-        """Return a non-blocking socket in the thread's namespace, bound where a source is given."""
+        """Return a non-blocking socket in the thread's namespace, bound to its source.
+
+        Where no source port is given, it gets one that no other open socket of its host has. A port that the kernel
+        chooses when it connects is new for that destination alone, and IPVS takes the answers to two connections for
+        one's if they come from one port to one endpoint, by whatever addresses.
+        """
         family = socket.AF_INET6 if self.address.version == 6 else socket.AF_INET
         kind = socket.SOCK_DGRAM if self.protocol is Protocol.UDP else socket.SOCK_STREAM
         number = socket.IPPROTO_SCTP if self.protocol is Protocol.SCTP else 0
@@ -134,20 +139,15 @@ class Destination:
             sock.setblocking(False)
             sock.setsockopt(*RECVERR[family], 1)
             if self.source_port is not None:
-                self._make_reusable(sock)
-            if self.source is not None or self.source_port is not None:
-                anywhere = "::" if self.address.version == 6 else "0.0.0.0"
-                sock.bind((str(self.source or anywhere), self.source_port or 0))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self.protocol is Protocol.TCP:  # it ends with a reset: none waits in TIME-WAIT, and keeps its port
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            anywhere = "::" if self.address.version == 6 else "0.0.0.0"
+            sock.bind((str(self.source or anywhere), self.source_port or 0))
         except OSError:
             sock.close()
             raise
         return sock
-
-    def _make_reusable(self, sock: socket.socket) -> None:
-        """Allow the same source port again at once, although the connection before may be in TIME-WAIT."""
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self.protocol is Protocol.TCP:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Conversation:
