@@ -31,7 +31,8 @@ def edited(program: ir.Program, edit: Edit) -> ir.Program:
 @st.composite
 def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
     """Draw what a service becomes: nothing that a target could refuse where it did not before."""
-    kind = draw(st.sampled_from(("gone", "same", "fewer", "draining", "otherwise")))
+    drains = () if service.scheduler is ir.Scheduler.DH else ("draining",)  # ipvs refuses that under dh
+    kind = draw(st.sampled_from(("gone", "same", "fewer", *drains, "otherwise")))
     if kind == "gone":
         return None
     if kind == "otherwise":
