@@ -123,8 +123,13 @@ def test_a_liberal_node_loses_nothing(lab: Lab, address: str, port: int) -> None
         with lab.open("client", address, port) as talk:
             served = talk.ask()
             assert isinstance(served, Reply)
-            seen = f"chain on {{ type filter hook forward priority 10; tcp sport {served.port} counter name seen; }}"
-            with beside(lab, f"{_COUNT_INVALID} counter seen {{ }}\n{seen}"):
+            strange = f"ct state invalid tcp dport {served.source_port} counter name strange"
+            rules = (
+                "counter strange { }\ncounter seen { }\n"
+                f"chain before {{ type filter hook prerouting priority -95; {strange}; }}\n"
+                f"chain on {{ type filter hook forward priority 10; tcp sport {served.port} counter name seen; }}"
+            )
+            with beside(lab, rules):
                 pod, client = (ip_address(served.name), served.port), (served.source, served.source_port)
                 stray_from_endpoint(lab, talk, pod, client)
                 until(lambda: counted(lab, "seen") > 0, "it passed")
