@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from svcc.apply import drain
 from svcc.apply.by_service import ChangedServices
@@ -53,15 +54,16 @@ class ExecutionPlan:
     @property
     def begins_to_answer(self) -> set[str]:
         """The addresses for which the machine answers ARP and neighbour solicitations afterwards, and does not now."""
-        now, afterwards = self._answered()
+        now, afterwards = self._answered
         return afterwards - now
 
     @property
     def ceases_to_answer(self) -> set[str]:
         """The addresses for which it does so now, and does not afterwards."""
-        now, afterwards = self._answered()
+        now, afterwards = self._answered
         return now - afterwards
 
+    @cached_property
     def _answered(self) -> tuple[set[str], set[str]]:
         now = {address for one in self.differing for address in one.driver.announced(one.have)}
         return now, {address for one in self.differing for address in one.driver.announced(one.want)}

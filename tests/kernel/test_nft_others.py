@@ -115,6 +115,24 @@ def test_an_invalid_segment_ends_no_connection(lab: Lab, where: str, address: st
         assert isinstance(talk.ask(), Reply)
 
 
+@pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
+@pytest.mark.parametrize(("address", "port"), WAYS)
+def test_without_the_chain_it_would(lab: Lab, address: str, port: int, from_pod: bool) -> None:
+    """So the test above can fail: somebody who was never asked answers with a reset."""
+    families = ("ip", "ip6")
+    chains = {f: run(lab, ["nft", "list", "chain", f, "lab", "invalid"]) for f in families}
+    try:
+        for family in families:
+            run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
+        with lab.open("client", address, port) as talk:
+            late(lab, "client", talk, address, port, from_pod=from_pod)
+            until(lambda: talk.ask() is NoReply.RESET, "the connection is reset")
+    finally:
+        for family in families:
+            run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
+            run(lab, ["nft", "-f", "-"], chains[family])
+
+
 @pytest.mark.parametrize(("address", "port"), WAYS)
 def test_a_liberal_node_loses_nothing(lab: Lab, address: str, port: int) -> None:
     """With nf_conntrack_tcp_be_liberal no segment is outside a window: each is translated, and none dropped."""
@@ -137,24 +155,6 @@ def test_a_liberal_node_loses_nothing(lab: Lab, address: str, port: int) -> None
             assert talk.ask() == served
     finally:
         lab.namespace("node").sysctl({"net/netfilter/nf_conntrack_tcp_be_liberal": 0})
-
-
-@pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
-@pytest.mark.parametrize(("address", "port"), WAYS)
-def test_without_the_chain_it_would(lab: Lab, address: str, port: int, from_pod: bool) -> None:
-    """So the test above can fail: somebody who was never asked answers with a reset."""
-    families = ("ip", "ip6")
-    chains = {f: run(lab, ["nft", "list", "chain", f, "lab", "invalid"]) for f in families}
-    try:
-        for family in families:
-            run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
-        with lab.open("client", address, port) as talk:
-            late(lab, "client", talk, address, port, from_pod=from_pod)
-            until(lambda: talk.ask() is NoReply.RESET, "the connection is reset")
-    finally:
-        for family in families:
-            run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
-            run(lab, ["nft", "-f", "-"], chains[family])
 
 
 def test_a_draining_endpoint_s_connection_lives_too(lab: Lab) -> None:
