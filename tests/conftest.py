@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 pytest.register_assert_rewrite("support")  # an assertion that fails in a helper shows its values
-pytest_plugins = ["support.vm.plugin"]  # tests marked vm
+pytest_plugins = ["support.vm.plugin", "support.shell"]  # tests marked vm; the fixture of that name
 
 settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)  # a red run can be repeated

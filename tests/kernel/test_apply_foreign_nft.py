@@ -12,6 +12,7 @@ import pytest
 
 from support.apply_faults import NEW, OLD, Case
 from support.apply_world import World, quietly
+from support.shell import A, B, Shell
 from support.tools import nft as releases
 from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
@@ -94,6 +95,26 @@ def test_what_is_refused_is_told_beside_what_kills_nft(text: str) -> None:
         with world.inside(), pytest.raises(StepError, match="nft: No such file or directory"):
             tool.run([_element("ip6", "nowhere")])
         assert _tables(world) == before
+
+
+@_DEADLY
+def test_each_command_does_its_work_beside_what_kills_nft(text: str, shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    others = _meet(shell.world, text)
+    shell.svcc("plan", "b.dsl", "-t", "nft", status=1)
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    assert shell.endpoints() == B
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    with shell.world.inside():
+        _newer("delete", "table", "ip", "custom")  # as a restart of the machine does
+    assert "nothing of it is in the kernel" in shell.svcc("status", status=1).stdout
+    assert "generation 3 is in place again, as generation 4" in shell.svcc("restore").stdout
+    assert shell.endpoints() == A
+    shell.svcc("status")
+    shell.svcc("delete")
+    assert "custom" not in _newer_tables(shell.world)
+    assert _meet(shell.world, "") == others
 
 
 def _newer_tables(world: World) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
@@ -20,19 +18,9 @@ from svcc.apply import confirm
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
-from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import ToolEnd
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("session")
-    try:
-        yield Shell(namespace, tmp_path)
-    finally:
-        namespace.close()
 
 
 def read(text: str = PROGRAM) -> ir.Program:

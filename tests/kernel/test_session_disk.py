@@ -6,7 +6,7 @@ The kernel holds the old rules or the new ones, and everything works again when 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,8 @@ from svcc.apply import files
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("disk")
-    try:
-        yield Shell(namespace, tmp_path)
-    finally:
-        namespace.close()
 
 
 class Disk:

@@ -64,15 +64,6 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
 NFT = pytest.mark.parametrize("side", ["nft"], indirect=True)
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("services")
-    try:
-        yield Shell(namespace, tmp_path)
-    finally:
-        namespace.close()
-
-
 @cache
 def _has_dummy_devices() -> bool:
     namespace = Namespace("dummies")

@@ -35,8 +35,13 @@ T = TypeVar("T")
 #: Debian's releases whose etcd is tried: 3.4, which is the floor, and 3.5.
 RELEASES = ("bookworm", "trixie")
 _CLIENTS, _PEERS, _METRICS = 2379, 2380, 2381
-#: Elections are quick, for quick tests, but not so quick that a busy leader counts as dead.
-_QUICK = ("--heartbeat-interval", "100", "--election-timeout", "1000", "--log-level", "error")
+#: Elections are quick, for quick tests, but not so quick that a busy leader counts as dead; so are passwords' checks.
+_QUICK = (
+    *("--heartbeat-interval", "100"),
+    *("--election-timeout", "1000"),
+    *("--bcrypt-cost", "4"),
+    *("--log-level", "error"),
+)
 
 #: How many characters of a member's log are shown where it does not serve.
 _TAIL = 4000

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
+
+import pytest
 
 from support import svcc_forks
 from support.apply_world import World
@@ -120,6 +122,13 @@ class Shell:
             words = ["nft", "list", "table", "ip", "custom"]
             listing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         return {f"100.64.0.{host}" for host in range(1, 9) if f" : 100.64.0.{host}" in listing}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A user on a node of its own."""
+    with closing(Namespace("shell")) as namespace:
+        yield Shell(namespace, tmp_path)
 
 
 def change_pending(shell: Shell, **fields: object) -> None:
