@@ -222,17 +222,20 @@ class _Culprit:
             return self._unknown_statement()
         if token.type == "NAME" and self._outer():
             return self._unexpected(f"found `{token}`", *self._still_open())
+        if self.at == 0 and (separate := self._separate()):
+            return self._unexpected(f"found `{token}`", separate)
         if token.type == "NAME" and known and "NAME" not in self.expected:
-            hint = self._option() or self._shape() or did_you_mean(token, known)
+            hint = self._option() or self._shape() or self._separate() or did_you_mean(token, known)
             hint = hint or f"here can stand {one_of([f'`{k}`' for k in known])}"
             message = f"`{token}` is not an option of this statement"
             return Diagnostic(Code.UNKNOWN_STATEMENT, message, self.span, hint)
-        foreign = self._foreign() if self.at == 0 else self._option()
-        return self._unexpected(f"found `{token.strip()}`", foreign or self._shape() or self._form())
+        hint = (
+            (self._foreign() if self.at == 0 else self._option()) or self._separate() or self._shape() or self._form()
+        )
+        return self._unexpected(f"found `{token.strip()}`", hint)
 
     def _unknown_statement(self) -> Diagnostic:
-        word, block = str(self.token), self.block
-        known = STATEMENTS.get("service" if block == "defaults" else block, ())
+        word, block, known = str(self.token), self.block, self._statements()
         where = f"`{block}`" if block else "a file"
         bare = word.rstrip(":")
         related: tuple[Related, ...] = ()
@@ -249,6 +252,17 @@ class _Culprit:
             shape = self._shape() if bare == word else None  # the colon is not what is wrong here
             hint = signs or self._foreign() or shape or did_you_mean(bare, known) or listed
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
+
+    def _statements(self) -> tuple[str, ...]:
+        """Return the words that begin a statement here."""
+        return STATEMENTS.get("service" if self.block == "defaults" else self.block, ())
+
+    def _separate(self) -> str | None:
+        """Return what to say about a statement on the line of the one before it. Return None for anything else."""
+        if "_END" not in self.expected or self.token not in self._statements():
+            return None
+        before = self.statement[: self.at].rstrip() or "}"
+        return f"each statement stands in a line of its own, or behind a `;`: {before}; {self.token} …"
 
     def _foreign(self) -> str | None:
         """Return what to say about a statement that begins like one of another tool's. Return None for any other."""

@@ -57,6 +57,9 @@ class TargetName(ParameterType[Target]):
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return "|".join(self._choices())
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"It is {one_of(self._choices())}."
+
     def convert(self, value: str | Target, param: click.Parameter | None, ctx: click.Context | None) -> Target:
         if isinstance(value, Target):
             return value

@@ -152,7 +152,7 @@ def test_an_unreadable_file_is_an_error(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["svc.dsl"], "Missing option '-t' / '--target'"),
+        (["svc.dsl"], "Missing option '-t' / '--target'. It is aws, iptables, ipvs, ir or nft."),
         (["svc.dsl", "-t", "nftt"], "no target `nftt`: did you mean `nft`?"),
         (["svc.dsl", "-t", "nftables"], "no target `nftables`: did you mean `nft`?"),
         (["svc.dsl", "-t", "ipvsadm"], "no target `ipvsadm`: did you mean `ipvs`?"),
