@@ -64,6 +64,10 @@ def command(
         if unconfirmed is not None and current is not None:
             draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
+        if current is not None and wanted.number == current.number and plan.empty:
+            said = f"Nothing to do: generation {wanted.number} is in place."
+            _say(said, installation, before, wanted.number, as_json=as_json)
+            return
         guard(plan, installation, draft, Consent(allow_empty, yes))
         with explained(Cause(draft.summary)), signals.held_off(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)

@@ -36,6 +36,15 @@ def test_history_and_rollback(shell: Shell) -> None:
     assert "there is no generation 9" in shell.svcc("rollback", "9", status=2).stderr
 
 
+def test_rollback_to_the_generation_in_place_puts_right_what_somebody_changed(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert shell.svcc("rollback", "1").stdout == "Nothing to do: generation 1 is in place.\n"
+    said = follows("rollback", shell.svcc("rollback", "1", "--json").stdout)
+    assert (said["changed"], said["generation"], said["again"]) == (False, 1, 1)
+    shell.run("nft", "flush", "chain", "ip", "custom", "dispatch")
+    assert shell.svcc("rollback", "1").stdout.endswith("Generation 1 is in place again, as generation 2.\n")
+
+
 def test_rollback_goes_back_to_another_target(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "a.dsl", "-t", "iptables")
