@@ -105,6 +105,8 @@ def _additions(live: Devices, wanted: Devices) -> Iterator[Command]:
         if after.alias and after.alias != (before.alias if before else ""):
             yield Command("link", "set", name, options=f"alias {after.alias}")
         old, was_up = _options(before), before is not None and before.up
+        for address in _leaving_before_down(before, after):
+            yield Command("address", "del", name, address)
         if after.up != was_up:
             yield Command("link", "set", name, options="up" if after.up else "down")
             old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
@@ -120,8 +122,22 @@ def _removals(live: Devices, wanted: Devices) -> Iterator[Command]:
         if name not in wanted:
             yield Command("link", "del", name)
             continue
-        for address in sorted(before.addresses.keys() - wanted[name].addresses.keys()):
+        after = wanted[name]
+        for address in sorted({*_leaving(before, after)}.difference(_leaving_before_down(before, after))):
             yield Command("address", "del", name, address)
+
+
+def _leaving(before: Device, after: Device) -> list[str]:
+    """Return the addresses that a device has and is not to have."""
+    return sorted(before.addresses.keys() - after.addresses.keys())
+
+
+def _leaving_before_down(before: Device | None, after: Device) -> list[str]:
+    """Return the addresses that have to be removed before a device goes down. With it, IPv6 addresses go, or stay where
+    keep_addr_on_down is set (ip-sysctl): then nobody knows whether there is one to remove."""
+    if before is None or not before.up or after.up:
+        return []
+    return [address for address in _leaving(before, after) if ":" in address]
 
 
 def _named(devices: Devices) -> Iterator[tuple[str, Device]]:

@@ -336,6 +336,29 @@ def test_the_device_from_any_state_to_any_other_and_back_from_half_way(data: st.
         assert "svcc0:" not in run("ip link")
 
 
+@pytest.mark.parametrize("keep", [0, 1], ids=["lost", "kept"])
+@pytest.mark.parametrize("few", [0, 1_000], ids=["tool", "netlink"])
+def test_a_device_that_was_down_goes_down_again(few: int, keep: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where an apply fails after it. ``keep``: whether IPv6 addresses stay on a device that is down."""
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
+    text = (
+        "cluster { prefix T }\nnode node-a { address 10.0.0.4 }\n"
+        "service s { vip fd00:19::1 198.19.10.1; port 80/tcp; endpoints { 100.64.0.9; fd00:64::9 } }"
+    )
+    wanted = DEVICE.parse(part(render(text), "ip"), SCOPE)
+    with inside(loopback=True):
+        run(f"sysctl -qw net.ipv6.conf.all.keep_addr_on_down={keep}")
+        go(DEVICE, wanted, SCOPE)
+        run("ip link set svcc0 down")
+        for address in ("fd00:19::1/128", "198.19.10.1/32"):
+            if address in DEVICE.read(SCOPE, wanted)["svcc0"].addresses:
+                run(f"ip address del {address} dev svcc0")
+        down = DEVICE.read(SCOPE, wanted)
+        go(DEVICE, wanted, SCOPE)
+        go(DEVICE, down, SCOPE)
+        go(DEVICE, {}, SCOPE)
+
+
 def replace_ip(text: str) -> Bundle:
     found = next(p for p in TARGET.parts if p.name == "ip")
     return Bundle("ipvs", None, (Artifact(found, text),))
