@@ -233,22 +233,36 @@ def earlier(installation: Installation, number: int | None, note: str) -> Draft:
 
 
 def watch(store: Store, installation: Installation, token: str) -> None:
-    """Wait for the confirmation; without one in time, go back."""
+    """Wait for the confirmation; without one in time, go back. Damage to the record changes nothing: what it said
+    before counts."""
+    waiting = Pending.read(installation)
     while True:
-        while (left := _left(installation, token)) > 0:
-            time.sleep(min(left, _GLANCE))
-        if left < 0:
+        while (waiting := _still(installation, token, waiting)) is not None and waiting.seconds_left > 0:
+            time.sleep(min(waiting.seconds_left, _GLANCE))
+        if waiting is None:
             return
         with store.locked(patience=float("inf")):
             # The apply held the lock until now, and may have set a later deadline meanwhile.
-            if _left(installation, token) == 0 and _went_back(installation):
+            waiting = _still(installation, token, waiting)
+            if waiting is not None and waiting.seconds_left <= 0 and _went_back(installation, waiting):
                 return
         time.sleep(_PAUSE)
 
 
-def _went_back(installation: Installation) -> bool:
+def _still(installation: Installation, token: str, before: Pending | None) -> Pending | None:
+    """Return the apply that waits to be confirmed; None when it was confirmed, or another one waits in its place.
+    ``before``: what was read before, which is returned where the record is damaged."""
+    try:
+        pending = Pending.read(installation)
+    except (StoreError, OSError):
+        return before
+    return pending if pending is not None and pending.token == token else None
+
+
+def _went_back(installation: Installation, waiting: Pending) -> bool:
     """Go back, and return whether that worked. Where it did not, log why: the cause may be gone at the next try."""
     try:
+        _mend(installation, waiting)
         done = "; ".join(settle(installation))
     except (errors.Broken, errors.Restored, StepError, StoreError, OSError) as error:
         _log(f"not yet put back: {error or type(error).__name__}")
@@ -262,13 +276,13 @@ def _log(words: str) -> None:
         print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {words}", file=sys.stderr, flush=True)
 
 
-def _left(installation: Installation, token: str) -> float:
-    """Return the seconds that are left to confirm; 0 when time has run out; -1 when the apply was confirmed, or when
-    another apply waits in its place."""
-    pending = Pending.read(installation)
-    if pending is None or pending.token != token:
-        return -1.0
-    return max(0.0, pending.seconds_left)
+def _mend(installation: Installation, waiting: Pending) -> None:
+    """Write the record of an apply anew, where it is damaged. Errors: OSError."""
+    try:
+        Pending.read(installation)
+    except StoreError:
+        installation.set_aside(installation.confirm)
+        waiting.write(installation)
 
 
 def main(words: list[str]) -> None:

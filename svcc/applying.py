@@ -19,6 +19,7 @@ from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
+from svcc.apply.journal import Journal
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
 from svcc.apply.planning import EarlyReadings
@@ -207,8 +208,9 @@ def remember(store: Store, stamp: str, installation: Installation, plan: Executi
 
 
 def unfinished_of(installation: Installation) -> str:
-    """What the next command that changes anything would do first; "" where there is nothing to finish."""
-    if installation.journal.exists():
+    """What the next command that changes anything would do first; "" where there is nothing to finish. Errors:
+    StoreError where a file is damaged."""
+    if Journal.read(installation.journal) is not None:
         return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
     pending = Pending.read(installation)
     if pending is not None:

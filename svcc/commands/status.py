@@ -19,6 +19,7 @@ from svcc.apply.confirm import Pending
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
+from svcc.apply.journal import Journal
 from svcc.apply.store import Store
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.applying import Cause, explained, remember
@@ -112,6 +113,8 @@ class _Look:
     frontends: Sequence[ServedFrontend]
     changes: Sequence[Change]
     health: Health
+    pending: Pending | None  # the apply that waits to be confirmed
+    interrupted: bool  # whether an apply was stopped in the middle
 
 
 def _look(installation: Installation, services: Sequence[str]) -> _Look:
@@ -133,7 +136,8 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
     used = conntrack.tally({one.protocol for one in frontends})
     rows, health = Rows(plan, summary, used), Health.read(installation)
-    return _Look(installation, current, summary, draft, plan, rows, frontends, changes, health)
+    pending, interrupted = Pending.read(installation), Journal.read(installation.journal) is not None
+    return _Look(installation, current, summary, draft, plan, rows, frontends, changes, health, pending, interrupted)
 
 
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
@@ -141,11 +145,10 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     target = current.target or "nothing"
     health = "" if current.of is None else ", as its endpoints' health has it"
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
-    pending = Pending.read(look.installation)
-    if pending is not None:
-        left = f"{max(0, pending.seconds_left):.0f} s"
+    if look.pending is not None:
+        left = f"{max(0, look.pending.seconds_left):.0f} s"
         yield f"Not confirmed: it will be undone in {left}, unless you confirm it: svcc confirm"
-    if look.installation.journal.exists():
+    if look.interrupted:
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
     if look.frontends:
         yield from _services(look)
@@ -205,11 +208,11 @@ def _frontend(frontend: ServedFrontend) -> str:
 
 
 def _as_json(look: _Look) -> dict[str, Any]:
-    pending = Pending.read(look.installation)
+    pending = look.pending
     return {
         "generation": asdict(look.generation),
         "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.seconds_left), 1)},
-        "interrupted": look.installation.journal.exists(),
+        "interrupted": look.interrupted,
         "listeners": [
             {
                 "label": one.label,

@@ -53,12 +53,21 @@ def test_a_dry_run_checks_and_changes_nothing(shell: Shell) -> None:
     assert not (shell.folder / "state" / "custom").exists()
 
 
-def test_an_apply_warns_of_what_makes_its_services_dead(shell: Shell) -> None:
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_an_apply_warns_of_what_makes_its_services_dead(shell: Shell, target: str) -> None:
+    dead = (
+        "svcc: warning: IPv4 forwarding: off\n  remedy: sysctl -w net.ipv4.ip_forward=1\n",
+        "  remedy: iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT\n",
+    )
     shell.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
-    said = shell.svcc("apply", "a.dsl", "-t", "nft").stderr
-    assert "svcc: warning: IPv4 forwarding: off\n  remedy: sysctl -w net.ipv4.ip_forward=1\n" in said
+    shell.run("iptables", "-P", "FORWARD", "DROP")
+    said = shell.svcc("apply", "a.dsl", "-t", target).stderr
+    assert [one in said for one in dead] == [True, True]
     shell.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    assert "forwarding" not in shell.svcc("apply", "b.dsl", "-t", "nft").stderr
+    shell.run("iptables", "-I", "FORWARD", "-m", "conntrack", "--ctstate", "DNAT", "-j", "ACCEPT")
+    said = shell.svcc("apply", "b.dsl", "-t", target).stderr
+    assert "FORWARD" not in said
+    assert "forwarding" not in said
 
 
 @pytest.mark.parametrize("variant", ["nft", "legacy"])

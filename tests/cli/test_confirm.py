@@ -7,6 +7,7 @@ import pty
 
 import pytest
 
+from support.damages import DAMAGES
 from support.shell import A, B, Shell, change_pending, end_watchdog, time_runs_out
 from support.waiting import until
 from svcc.kernel.namespaces import Namespace
@@ -28,6 +29,14 @@ def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
     assert shell.endpoints() == B
     assert "the last apply is not confirmed" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
     time_runs_out(shell)
+    assert "generation 2 was not confirmed" in put_back(shell, A)
+
+
+@pytest.mark.parametrize("damage", ["no JSON", "a folder"])
+def test_damage_to_its_record_does_not_keep_the_new_rules(shell: Shell, damage: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "2")
+    DAMAGES[damage](shell.folder / "state/custom/confirm.json")
     assert "generation 2 was not confirmed" in put_back(shell, A)
 
 

@@ -4,11 +4,11 @@ holds."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from support.damages import DAMAGES
 from support.shell import A, B, Shell
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
@@ -16,31 +16,12 @@ from svcc.apply.store import Store
 pytestmark = pytest.mark.kernel
 
 
-def _fill(words: str) -> Callable[[Path], None]:
-    def damage(path: Path) -> None:
-        path.write_text(words)
-
-    return damage
-
-
-def _folder(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.mkdir()
-    (path / "something").touch()
-
-
-_DAMAGES: dict[str, Callable[[Path], None]] = {
-    "no JSON": _fill("{"),
-    "other JSON": _fill('{"number": "two", "before": [], "token": 1}'),
-    "a folder": _folder,
-    "missing": Path.unlink,
-}
 _FILES = ("current", "000001.json", "000001.bundle", "000001.services")
 #: Each file with each damage; of an apply under way or unconfirmed, none need be there.
 _CASES = [
     (name, what)
     for name in (*_FILES, "journal.json", "confirm.json")
-    for what in _DAMAGES
+    for what in DAMAGES
     if what != "missing" or name in _FILES
 ]
 
@@ -48,9 +29,10 @@ _CASES = [
 @pytest.mark.parametrize(("name", "damage"), _CASES)
 def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
-    _DAMAGES[damage](shell.folder / "state/custom" / name)
-    if name in _FILES:
-        said = shell.svcc("status", status=3).stderr
+    DAMAGES[damage](shell.folder / "state/custom" / name)
+    plan = () if name in ("000001.bundle", "000001.services") else (["plan", "a.dsl", "-t", "nft"],)  # it needs neither
+    for words in (["status"], ["status", "--json"], *plan):
+        said = shell.svcc(*words, status=3).stderr
         assert f"custom/{name} is damaged (" in said
         assert said.endswith("run `svcc apply` or `svcc delete`: both go on from what is in the kernel\n")
     assert f"custom/{name} is damaged (" in shell.svcc("delete", "--yes", "-q").stderr
@@ -59,10 +41,10 @@ def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) ->
     assert shell.endpoints() == B
 
 
-@pytest.mark.parametrize(("name", "damage"), [case for case in _CASES if case[1] in ("other JSON", "missing")])
+@pytest.mark.parametrize(("name", "damage"), _CASES)
 def test_the_next_apply_goes_on_from_the_kernel(shell: Shell, name: str, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
-    _DAMAGES[damage](shell.folder / "state/custom" / name)
+    DAMAGES[damage](shell.folder / "state/custom" / name)
     assert f"custom/{name} is damaged (" in shell.svcc("apply", "b.dsl", "-t", "nft", "-q").stderr
     assert shell.endpoints() == B
     assert shell.svcc("status").stderr == ""

@@ -55,6 +55,30 @@ def test_who_may_change_no_rules_is_not_told_that_all_is_well(shell: Shell, by: 
     assert started(shell, by, "apply", "a.dsl", "-t", "nft", "-q").returncode == 3
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_keeps_packets_from_the_services_that_are_applied_is_named(shell: Shell, target: str) -> None:
+    """And nothing of that before they are, but what keeps packets from any service."""
+    shell.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    shell.run("iptables", "-P", "FORWARD", "DROP")
+
+    def found() -> dict[str, str]:
+        said = json.loads(shell.svcc("doctor", "-t", target, "--json").stdout)["findings"]
+        return {one["subject"]: one["remedy"].partition(" (")[0] for one in said if one["remedy"]}
+
+    any_service = {
+        "IPv4 forwarding": "sysctl -w net.ipv4.ip_forward=1",
+        "IPv6 forwarding": "sysctl -w net.ipv6.conf.all.forwarding=1",
+        "iptables filter FORWARD": "iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT",
+    }
+    assert found() == any_service
+    shell.svcc("apply", "a.dsl", "-t", target)
+    of_these = {  # one of each network
+        "route to endpoint 100.64.0.3": "ip route add 100.64.0.3/32 via ROUTER",
+        "route to service address 198.19.10.1": "ip route add default via ROUTER",
+    }
+    assert found() == any_service | of_these
+
+
 def test_tables_that_iptables_cannot_read_are_named_before_an_apply_is_tried(shell: Shell) -> None:
     """Rules that nft put into a table of iptables' stop iptables-save, and so every apply there."""
     words = ("add table ip filter", "add chain ip filter x", "add rule ip filter x ct mark set meta mark map { 1 : 2 }")

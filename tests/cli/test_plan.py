@@ -95,6 +95,9 @@ def test_another_target_for_the_same_services_is_no_change_of_them(shell: Shell)
     shell.svcc("apply", "a.dsl", "-t", "nft")
     said = shell.svcc("plan", "a.dsl", "-t", "iptables", status=1).stdout
     assert said.startswith("All services move from nft to iptables.\n\nSteps\n")
+    assert (
+        "\n\nConnections\n  from nft to iptables: new connections go the new way at once, those that are open " in said
+    )
     assert said.endswith("No service changes. Nothing is taken away.\n")
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from svcc.command_line import svcc
 from svcc.exits import Exit
+from svcc.verify.packet import Portless
 
 DNS = """\
 cluster { prefix DNS; pods 100.64.0.0/24 }
@@ -62,6 +63,14 @@ def test_the_outcome_is_the_same_on_all_targets(target: str) -> None:
     result = run("-", "-t", target, "--from", "100.64.0.53", "--to", TO)
     assert result.output.endswith(outcome)
     assert result.output.startswith(f"100.64.0.53 -> {TO}, from a pod\n")
+
+
+@pytest.mark.parametrize("source", ["192.0.2.1", "100.64.0.53", "10.0.0.4"])
+@pytest.mark.parametrize("protocol", list(Portless))
+@pytest.mark.parametrize("target", ["nft", "iptables", "ipvs"])
+def test_what_has_no_ports_is_untouched(target: str, protocol: Portless, source: str) -> None:
+    result = run("-", "-t", target, "--from", source, "--to", f"198.19.0.53/{protocol}")
+    assert result.output.endswith("outcome\n        all  untouched: goes on as if there were no rules\n")
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables", "ipvs"])

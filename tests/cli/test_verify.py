@@ -149,6 +149,8 @@ def test_hashes_of_ports_do_what_they_mean(ways: str) -> None:
 
 # ---- and it is not blind
 
+REJECT, PORT = "-A CUSTOM-REJECT", "-j REJECT --reject-with icmp-port-unreachable\n"
+
 
 @pytest.mark.parametrize(
     ("was", "becomes", "finding"),
@@ -159,6 +161,7 @@ def test_hashes_of_ports_do_what_they_mean(ways: str) -> None:
         ("-A CUSTOM-MARK -j MARK --set-xmark 0x4000/0x4000\n", "", "to be masqueraded"),
         ("-A CUSTOM-OUTSIDE -s 100.64.0.0/24 -j RETURN\n", "", "to be kept"),
         ("-A CUSTOM-UNSERVED -d 198.19.10.0/32 -g CUSTOM-REJECT\n", "", "expected reject"),
+        (f"{REJECT} -p udp {PORT}", f"{REJECT} -p icmp {PORT}", "expected to pass untouched, got refused"),
         ("29 0 1 0,6 0 0 65535,6 0 0 0", "29 0 1 0,6 0 0 0,6 0 0 65535", "to be kept"),
     ],
 )

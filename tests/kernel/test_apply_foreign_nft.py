@@ -12,8 +12,9 @@ import pytest
 
 from support.apply_faults import NEW, OLD, Case
 from support.apply_world import World, quietly
-from support.shell import A, B, Shell
+from support.shell import A, B, Shell, time_runs_out
 from support.tools import nft as releases
+from support.waiting import until
 from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
 from svcc.kernel import tools as svcc_tools
@@ -114,6 +115,17 @@ def test_each_command_does_its_work_beside_what_kills_nft(text: str, shell: Shel
     shell.svcc("status")
     shell.svcc("delete")
     assert "custom" not in _newer_tables(shell.world)
+    assert _meet(shell.world, "") == others
+
+
+@_DEADLY
+def test_the_watchdog_goes_back_beside_what_kills_nft(text: str, shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    others = _meet(shell.world, text)
+    time_runs_out(shell)
+    until(lambda: not (shell.folder / "state/custom/confirm.json").exists(), "the watchdog is done")
+    assert shell.endpoints() == A
     assert _meet(shell.world, "") == others
 
 

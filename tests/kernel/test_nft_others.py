@@ -258,13 +258,15 @@ def test_a_service_address_that_the_node_holds_answers_pings(lab: Lab, where: st
     assert pinged(lab, where, address)
 
 
+@pytest.mark.parametrize("where", ["client", "node", "pod"])
 @pytest.mark.parametrize("protocol", [47, 50, 51, 89, 253])
 @pytest.mark.parametrize("address", ["198.19.10.7", "fd00:19::7"])
-def test_protocols_without_ports_pass(lab: Lab, address: str, protocol: int) -> None:
+def test_protocols_without_ports_pass(lab: Lab, address: str, protocol: int, where: str) -> None:
+    pod = "fd00:64::9" if ":" in address else "100.64.0.9"
     chain = f"type filter hook input priority 0; meta l4proto {protocol} counter name met"
     count = f"counter met {{ }}\nchain late {{ {chain}; }}"
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with lab.namespace("client").entered():
+    with lab.namespace(pod if where == "pod" else where).entered():
         sock = socket.socket(family, socket.SOCK_RAW, protocol)
 
     def met() -> bool:

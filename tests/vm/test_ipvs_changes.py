@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from ipaddress import ip_address
 
 import pytest
@@ -49,21 +50,21 @@ def _answering(lab: Lab, vip: str) -> set[str]:
 
 
 def test_connections_outlive_the_draining_of_their_endpoint() -> None:
-    text = HEAD + "service s { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.9 } }\n"
+    text = HEAD + "service s { vip 198.19.10.1; port a 80/tcp; port b 53/udp; endpoints { 100.64.0.9 } }\n"
     before, after = text, text.replace("0.9 }", "0.9 draining }")
-    with (
-        served(before) as lab,
-        lab.open(CLIENT, "198.19.10.1", 80) as client,
-        lab.open(NODE, "198.19.10.1", 80) as node,
-    ):
-        known = [client.ask(), node.ask()]
+    with served(before) as lab, ExitStack() as held:
+        ways = [(where, *port) for where in (CLIENT, NODE) for port in ((80, "tcp"), (53, "udp"))]
+        talks = [held.enter_context(lab.open(where, "198.19.10.1", *port)) for where, *port in ways]
+        known = [talk.ask() for talk in talks]
+        assert {one.name for one in known if isinstance(one, Reply)} == {"100.64.0.9"}
         lines = part(render(after), "ipvsadm").replace("-a ", "-e ").splitlines()
-        assert lab.run(NODE, ["ipvsadm", "-R"], input=f"{lines[1]}\n").stderr == ""
+        edits = "".join(f"{line}\n" for line in lines if line.startswith("-e "))
+        assert lab.run(NODE, ["ipvsadm", "-R"], input=edits).stderr == ""
         assert lab.run(NODE, ["ipset", "-exist", "restore"], input=part(render(after), "ipset")).stderr == ""
         rules = part(render(after), "iptables")
         assert lab.run(NODE, ["iptables-restore", "--noflush"], input=rules).stderr == ""
-        assert [client.ask(), node.ask()] == known
-        assert lab.connect(CLIENT, "198.19.10.1", 80) is NoReply.REFUSED
+        assert [talk.ask() for talk in talks] == known
+        assert {lab.connect(where, "198.19.10.1", *port) for where, *port in ways} == {NoReply.REFUSED}
 
 
 def test_loading_twice_changes_nothing() -> None:

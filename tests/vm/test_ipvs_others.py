@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
 
 import pytest
 
 from support.ipvs_kernel import served
 from support.late_segments import Tap
 from support.pings import pinged
+from support.segments import send
+from support.waiting import until
 from svcc.verify.lab import CLIENT, NODE, Lab, Reply, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
 POD, POD6 = "100.64.0.9", "fd00:64::9"
+ACKNOWLEDGES, ACCEPTS, RESETS = 0x10, 0x12, 0x04  # ACK; SYN and ACK; RST (RFC 9293)
 OTHER = "100.64.0.19"
 
 TEXT = """
@@ -51,6 +57,20 @@ def rule(lab: Lab, table: str, words: str, tool: str = "iptables") -> Iterator[N
         lab.run(NODE, [tool, "-t", table, "-D", *words.split()], check=True)
 
 
+@contextmanager
+def counted(lab: Lab, *rules: str, tool: str = "iptables") -> Iterator[Callable[[], int]]:
+    """Rules of somebody else's in table filter, behind ours; yields how many packets came to them."""
+
+    def met() -> int:
+        saved = lab.run(NODE, [f"{tool}-save", "-c", "-t", "filter"], check=True).stdout
+        return sum(int(count) for count in re.findall(r"\[(\d+):\d+\] .*watch", saved))
+
+    with ExitStack() as held:
+        for one in rules:
+            held.enter_context(rule(lab, "filter", f"{one} -m comment --comment watch", tool))
+        yield met
+
+
 def told(result: Result) -> str:
     return f"{result.name}<{result.source}" if isinstance(result, Reply) else result.value
 
@@ -82,6 +102,42 @@ def test_a_segment_outside_the_window_ends_no_connection(
         assert isinstance(first, Reply)
         tap.send_outside(conversation.local[1] if speaker == "client" else first.source_port)
         assert conversation.ask() == first
+
+
+@contextmanager
+def strict(lab: Lab) -> Iterator[None]:
+    """Connection tracking takes no connection up in its middle, so that all such segments are INVALID."""
+    lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 0})
+    try:
+        yield
+    finally:
+        lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 1})
+
+
+def test_the_invalid_segments_of_others_pass(lab: Lab) -> None:
+    client, pod, own, other = map(ip_address, ("192.0.2.10", POD, "10.0.0.5", OTHER))
+    pass_ = [  # each with a port of its own: both ends refuse such segments, and these answers are INVALID as well
+        ("FORWARD", CLIENT, (client, 8080), (pod, 40000), ACKNOWLEDGES),  # of a server outside the pods
+        ("FORWARD", CLIENT, (client, 40001), (pod, 8080), ACKNOWLEDGES),  # to an endpoint itself
+        ("INPUT", CLIENT, (client, 40002), (own, 22), ACKNOWLEDGES),  # to the node's own port, of a shared address
+        ("FORWARD", POD, (pod, 9999), (client, 40003), ACKNOWLEDGES),  # of an endpoint's other port
+        ("FORWARD", POD, (pod, 8080), (client, 40004), ACCEPTS),
+        ("FORWARD", POD, (pod, 8080), (client, 40005), RESETS),
+        ("FORWARD", OTHER, (other, 80), (client, 40006), ACKNOWLEDGES),  # which answers as the service address else
+    ]
+    ours = ("INPUT", CLIENT, (client, 40007), (own, 80), ACKNOWLEDGES)
+    last = ("INPUT", CLIENT, (client, 40008), (own, 22), ACKNOWLEDGES)
+    watched = [
+        f"{chain} -p tcp -s {source[0]} --sport {source[1]} -d {to[0]} --dport {to[1]} -m conntrack --ctstate INVALID"
+        for chain, _, source, to, _ in (*pass_, ours, last)
+    ]
+    with strict(lab), counted(lab, *watched) as met:
+        for _, where, source, to, flags in pass_:
+            send(lab, where, source, to, 1, 1, flags)
+        until(lambda: met() == len(pass_), "all of them passed")
+        for _, where, source, to, flags in (ours, last):
+            send(lab, where, source, to, 1, 1, flags)
+        until(lambda: met() == len(pass_) + 1, "the last one passed, and ours did not")
 
 
 # -- shared addresses -------------------------------------------------------------------------------------------------
@@ -128,6 +184,24 @@ def test_no_address_is_put_on_a_device_where_others_hold_them_all() -> None:
 def test_a_service_address_answers_a_ping(lab: Lab, to: str, where: str) -> None:
     pod = POD6 if ":" in to else POD
     assert pinged(lab, pod if where == "endpoint" else where, to)
+
+
+@pytest.mark.parametrize("to", ["198.19.10.1", "10.0.0.5", "fd00:19::1", "fd00:10::5"])
+@pytest.mark.parametrize("where", [CLIENT, NODE, "endpoint"])
+def test_protocols_without_ports_pass(lab: Lab, to: str, where: str) -> None:
+    pod, tool, family = (POD6, "ip6tables", socket.AF_INET6) if ":" in to else (POD, "iptables", socket.AF_INET)
+    for protocol in (47, 50, 89):
+        with lab.namespace(pod if where == "endpoint" else where).entered():
+            sock = socket.socket(family, socket.SOCK_RAW, protocol)
+        with sock, counted(lab, f"INPUT -d {to} -p {protocol}", tool=tool) as met:
+            until(lambda: sent(sock, to) and met(), f"a packet of protocol {protocol} passed")  # noqa: B023
+
+
+def sent(sock: socket.socket, to: str) -> bool:
+    """It is sent again where it did not come: who asks for a neighbour in vain on a busy machine drops it."""
+    with suppress(OSError):
+        sock.sendto(bytes(32), (to, 0))
+    return True
 
 
 @pytest.mark.parametrize(("vip", "port"), [("198.19.10.1", 8080), ("198.19.10.2", 8081)])
