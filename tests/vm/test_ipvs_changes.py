@@ -53,8 +53,8 @@ def test_connections_outlive_the_draining_of_their_endpoint() -> None:
     text = HEAD + "service s { vip 198.19.10.1; port a 80/tcp; port b 53/udp; endpoints { 100.64.0.9 } }\n"
     before, after = text, text.replace("0.9 }", "0.9 draining }")
     with served(before) as lab, ExitStack() as held:
-        ways = [(where, *port) for where in (CLIENT, NODE) for port in ((80, "tcp"), (53, "udp"))]
-        talks = [held.enter_context(lab.open(where, "198.19.10.1", *port)) for where, *port in ways]
+        ways = [(where, port, kind) for where in (CLIENT, NODE) for port, kind in ((80, "tcp"), (53, "udp"))]
+        talks = [held.enter_context(lab.open(where, "198.19.10.1", port, kind)) for where, port, kind in ways]
         known = [talk.ask() for talk in talks]
         assert {one.name for one in known if isinstance(one, Reply)} == {"100.64.0.9"}
         lines = part(render(after), "ipvsadm").replace("-a ", "-e ").splitlines()
@@ -64,7 +64,7 @@ def test_connections_outlive_the_draining_of_their_endpoint() -> None:
         rules = part(render(after), "iptables")
         assert lab.run(NODE, ["iptables-restore", "--noflush"], input=rules).stderr == ""
         assert [talk.ask() for talk in talks] == known
-        assert {lab.connect(where, "198.19.10.1", *port) for where, *port in ways} == {NoReply.REFUSED}
+        assert {lab.connect(where, "198.19.10.1", port, kind) for where, port, kind in ways} == {NoReply.REFUSED}
 
 
 def test_loading_twice_changes_nothing() -> None:
