@@ -24,7 +24,7 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
-from svcc.apply.state_files import StoreError, read_record
+from svcc.apply.state_files import StoreError, private, read_record
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.kernel.boot import boot_id
@@ -114,7 +114,7 @@ def armed(store: Store, installation: Installation, seconds: float | None) -> It
 def _start(store: Store, installation: Installation, pending: Pending) -> None:
     """Start the watchdog, and wait until it says that it runs. Errors: OSError."""
     words = [sys.executable, "-P", "-m", __name__, str(store.root.absolute()), installation.name, pending.token]
-    with open(installation.path / "watchdog.log", "a", encoding="utf-8") as log:
+    with open(installation.path / "watchdog.log", "a", encoding="utf-8", opener=private) as log:
         os.fchmod(log.fileno(), 0o600)
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/", start_new_session=True

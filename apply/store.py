@@ -71,15 +71,22 @@ class Store:
         """Return the installations that have a history: a current generation, or an apply under way; sorted by name."""
         if not self.root.is_dir():
             return []
+        return [one for one in map(Installation, self._trusted()) if one.has_history]
+
+    def _trusted(self) -> list[Path]:
+        """Return the folders of all installations, sorted by name. Errors: StoreError where others may write to them or
+        to the state directory."""
         trust(self.root)
-        found = [Installation(path) for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
-        return [one for one in found if one.has_history]
+        found = [path for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
+        for path in found:
+            trust(path)
+        return found
 
     @contextmanager
     def locked(self, patience: float = 30.0) -> Iterator[Self]:
         """Hold the lock alone. ``patience``: the seconds to wait for it at most. Errors: Locked."""
         files.make_directory(self.root)
-        trust(self.root)
+        self._trusted()
         with open(self.root / "lock", "a+", encoding="utf-8", opener=private) as file:
             _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
             self._before = self.stamp
@@ -96,7 +103,7 @@ class Store:
         ``patience``: as of :meth:`locked`. Errors: Locked.
         """
         try:
-            file = open(self.root / "lock", "rb")  # noqa: SIM115
+            file = open(self.root / "lock", "rb", opener=private)  # noqa: SIM115
         except FileNotFoundError:  # nobody ever changed anything
             yield ""
             return

@@ -139,3 +139,15 @@ def may_quote(path: Path, *also: str) -> bool:
     name (with links followed): ``.dsl``, and names that end in one of ``also``.
     """
     return os.geteuid() != 0 or resolved(path).name.endswith((*_SVCC_FILES, *also))
+
+
+def is_shown(name: str) -> bool:
+    """Whether messages may show lines of a file that was named so.
+
+    As root, they show none of a file to which a link of another name leads: somebody else may have made the link. Such
+    a name says nothing of what the file is, unless it is svcc's own.
+    """
+    if os.geteuid() != 0 or name.startswith(_DESCRIPTORS) or not os.path.lexists(name):
+        return True
+    real = resolved(name).name
+    return real == os.path.basename(name) or real.endswith(_SVCC_FILES)

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity
+from svcc.compiler.files import is_shown
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import shorten
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort diagnostics by file, then position; those without a place come first."""
+    """Sort diagnostics by file, then position; those without a place come first. What must not be shown is left out of
+    them (:func:`~svcc.compiler.files.is_shown`)."""
 
     def place(diagnostic: Diagnostic) -> tuple[str, int]:
         span = diagnostic.span
         return (diagnostic.file or "", -1) if span is None else (span.source.name, span.start)
 
-    return sorted(diagnostics, key=place)
+    return sorted(map(_without_lines, diagnostics), key=place)
+
+
+def _without_lines(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a diagnostic that says no more than the line, where a file that it quotes must not be shown."""
+    spans = [span for span in (diagnostic.span, *(r.span for r in diagnostic.related)) if span is not None]
+    hidden = next((span for span in spans if not is_shown(span.source.name)), None)
+    if hidden is None:
+        return diagnostic
+    name, (line, _) = hidden.source.name, hidden.source.position(hidden.start)
+    message = f"{name} is a link to a file of another name, and line {line} of it is not what it should be"
+    hint = "as root, svcc shows no lines of such a file: name the file itself"
+    return replace(diagnostic, message=message, span=None, hint=hint, related=(), file=name)
 
 
 def _region(span: Span) -> tuple[int, int, int, int]:

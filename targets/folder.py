@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from svcc.compiler.codes import Code
-from svcc.compiler.files import Budget, Unreadable, named
+from svcc.compiler.files import Budget, Unreadable, is_shown, named
 from svcc.compiler.suggest import one_of
 from svcc.targets import find, targets
 from svcc.targets.bundle import Given, source_of_text
@@ -84,10 +84,13 @@ def _draft(path: Path, text: str, stack: ExitStack) -> str:
 def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
     """Return the content of a part's file, or None where there is no such file. Errors: OSError.
 
-    A link that leads nowhere does not say that a part was left out: it is an error, like any file that cannot be read.
+    A link that leads nowhere does not say that a part was left out: it is an error, like any file that cannot be read,
+    and like a link to a file whose lines must not be shown.
     """
     if not os.path.lexists(path):
         return None
+    if path.exists() and not is_shown(str(path)):
+        raise OSError(EINVAL, "it is a link to a file of another name, of which svcc as root shows nothing", str(path))
     try:
         return (budget or Budget()).read(str(path))
     except Unreadable as error:

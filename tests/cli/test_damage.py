@@ -64,6 +64,7 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None
             Store(root).installations()
 
 
+@pytest.mark.parametrize("folder", ["state", "state/custom"])
 @pytest.mark.parametrize(
     "words",
     [
@@ -73,12 +74,12 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None
     ],
     ids=" ".join,
 )
-def test_every_command_says_so_and_changes_nothing(shell: Shell, words: list[str]) -> None:
+def test_every_command_says_so_and_changes_nothing(shell: Shell, words: list[str], folder: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
-    (shell.folder / "state").chmod(0o777)
+    (shell.folder / folder).chmod(0o777)
     said = shell.svcc(*words, status=3)
     assert said.stdout == ""
-    assert said.stderr.startswith(f"svcc: others may write to {shell.folder / 'state'}, and change what is applied")
+    assert said.stderr.startswith(f"svcc: others may write to {shell.folder / folder}, and change what is applied")
     assert len(said.stderr.splitlines()) == 1
     assert shell.endpoints() == A
 
@@ -96,6 +97,16 @@ def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     root.mkdir(mode=0o700)
     precious.write_text("data")
     (root / "lock").symlink_to(precious)
-    with pytest.raises(StoreError, match="is a symbolic link"), Store(root).locked():
-        pass
+    for taken in (Store(root).locked(), Store(root).reading()):
+        with pytest.raises(StoreError, match="is a symbolic link"), taken:
+            pass
     assert precious.read_text() == "data"
+
+
+def test_nor_is_a_log_of_the_watchdog(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
+    (shell.folder / "state/custom/watchdog.log").symlink_to(shell.folder / "precious")
+    said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "60", status=3).stderr
+    assert "watchdog.log is a symbolic link, which svcc does not follow" in said
+    assert not (shell.folder / "precious").exists()
+    assert shell.endpoints() == A

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from support.memory import ONE_INPUT, at_most
 from svcc.command_line import svcc
 from svcc.compiler import files
+from svcc.compiler.importers import importers
 from svcc.compiler.load import load
 from svcc.exits import Exit
 
@@ -133,6 +134,54 @@ def test_root_quotes_no_file_that_is_not_svcc_s(way: str, monkeypatch: pytest.Mo
         result = CliRunner().invoke(svcc, ["check", file, "--format", form])
         assert result.exit_code == Exit.INPUT
         assert "is not written in svcc's language: line 1 is no statement" in result.output
+        assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("kind", [*importers()])
+def test_root_shows_nothing_of_what_somebody_s_link_leads_to_in_an_import(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    Path("shadow").write_text(SECRET * 3)
+    Path("link.conf").symlink_to("shadow")
+    result = CliRunner().invoke(svcc, ["import", kind, "link.conf"])
+    assert result.exit_code == Exit.INPUT
+    assert "link.conf is a link to a file of another name" in result.output
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables", "ipvs"])
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_nor_in_a_bundle(target: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    Path("a.dsl").write_text(FINE)
+    bundle = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", target]).output
+    Path("secrets").write_text(bundle.replace("198.19.0.1", "secret"))
+    Path("link.rules").symlink_to("secrets")
+    packet = ["--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]
+    result = CliRunner().invoke(svcc, ["trace", "link.rules", "-t", target, *packet])
+    assert result.exit_code == Exit.INPUT
+    assert "secret" not in result.output.replace("secrets", "")
+    Path("link.json").symlink_to("secrets")
+    Path("secrets").write_text('{"version": "secret", "secret": 1}')
+    result = CliRunner().invoke(svcc, ["check", "link.json", "--format", form])
+    assert result.exit_code == Exit.INPUT
+    assert "secret" not in result.output.replace("secrets", "")
+    assert "link.json is a link to a file of another name" in result.output
+
+
+def test_nor_in_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    Path("a.dsl").write_text(FINE)
+    assert CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "nft", "-o", "out"]).exit_code == 0
+    Path("shadow").write_text(SECRET * 3)
+    Path("out/nft.json").unlink()
+    Path("out/nft.json").symlink_to("../shadow")
+    packet = ["--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]
+    for words in (["trace", "out", *packet], ["compile", "a.dsl", "--check", "out"]):
+        result = CliRunner().invoke(svcc, [*words, "-t", "nft"])
+        assert result.exit_code in (Exit.INPUT, Exit.MACHINE)
+        assert "out/nft.json: it is a link to a file of another name" in result.output
         assert "secret" not in result.output
 
 
