@@ -113,6 +113,55 @@ def test_a_signal_while_a_tool_hangs(shell: Shell, number: signal.Signals) -> No
     assert shell.rules() == held
 
 
+@pytest.mark.parametrize(
+    ("number", "options"), [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGTERM, ["--dry-run"])]
+)
+def test_a_signal_while_it_checks_changes_nothing(shell: Shell, number: signal.Signals, options: list[str]) -> None:
+    held = shell.rules()
+    tools = _hanging(shell.folder, "iptables-restore", "iptables-nft-restore", hangs='case "$*" in *--test*')
+    with shell.namespace.entered():
+        process = subprocess.Popen(
+            shell.words("apply", "a.dsl", "-t", "iptables", "-q", *options), cwd=shell.folder, text=True,
+            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    until((shell.folder / "hangs").exists, "a tool hangs", process=process)
+    process.send_signal(number)
+    _, said = process.communicate()
+    end = "" if options else ": nothing was changed"  # a dry run never changes anything
+    assert (process.returncode, said) == (128 + number, f"svcc: interrupted by {number.name}{end}\n")
+    assert shell.rules() == held
+    assert not [*(shell.folder / "state").rglob("*.json")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "end"),
+    [
+        ("installation.Installation.record", "nothing was changed"),
+        ("journal.Journal.write", "everything was put back as it was"),
+    ],
+)
+def test_a_signal_while_it_records_changes_nothing(shell: Shell, number: signal.Signals, moment: str, end: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    module, kind, name = moment.split(".")
+    script = (
+        f"import os; from svcc.apply.{module} import {kind} as kind; real = kind.{name}\n"
+        f"kind.{name} = lambda *given: (os.kill(os.getpid(), {int(number)}), real(*given))[1]\n"
+        "from svcc.__main__ import main; main()"
+    )
+    with shell.namespace.entered():
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script, "apply", "b.dsl", "-t", "nft", "-q"], cwd=shell.folder, check=False,
+            env=shell.environment(), capture_output=True, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        128 + number, f"svcc: interrupted by {number.name}: {end}\n",
+    )  # fmt: skip
+    assert shell.endpoints() == A
+    assert "generation 2" not in shell.svcc("history").stdout
+    assert not (shell.folder / "state/custom/journal.json").exists()
+
+
 def _hanging(folder: Path, *tools: str, hangs: str) -> Path:
     """Tools that hang at the first call that a pattern of the shell's ``case`` leaves over."""
     bin = folder / "bin"
