@@ -103,5 +103,8 @@ def _by_frontend(plan: ExecutionPlan) -> dict[FrontendAddress, set[tuple[str, in
 
 
 def _changed(changes: Sequence[Change], summary: Summary) -> set[ServedFrontend]:
-    """Return the frontends of which some object differs."""
-    return {one for change in changes if (one := summary.of(change)) is not None}
+    """Return the frontends of which some object differs. An object that names a service and port, as a chain of
+    iptables does, is of all their frontends."""
+    found = [(change, one) for change in changes if (one := summary.of(change)) is not None]
+    named = {(one.label, one.version) for change, one in found if change.label}
+    return {one for _, one in found} | {one for one in summary.frontends if (one.label, one.version) in named}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,32 @@ def test_nor_in_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.exit_code in (Exit.INPUT, Exit.MACHINE)
         assert "out/nft.json: it is a link to a file of another name" in result.output
         assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda _: '{"nftables": []}\n',
+        lambda _: '{"nftables": ' + "[" * 10_000 + "]" * 10_000 + "}\n",
+        lambda _: '{"nftables": [' + '{"add":' * 10_000 + "}" * 10_000 + "]}\n",
+        lambda text: text.replace('"prio": -100', f'"prio": {"9" * 5_000}'),
+        lambda text: text[: len(text) // 2],
+        lambda text: json.dumps(json.loads(text)).replace("198.19.0.1", "198.19.0.2", 1),
+    ],
+    ids=["empty", "deep lists", "deep objects", "digits", "cut off", "one line, altered"],
+)
+def test_a_document_that_is_none_is_an_input_that_is_wrong(alter: Callable[[str], str]) -> None:
+    Path("a.dsl").write_text(FINE)
+    text = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "nft"]).output
+    packet = ["-t", "nft", "--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]
+    Path("line.json").write_text(json.dumps(json.loads(text), separators=(",", ":")))
+    assert CliRunner().invoke(svcc, ["trace", "line.json", *packet]).exit_code == Exit.DONE
+    Path("a.json").write_text(alter(text))
+    for words in (["trace", "a.json", *packet], ["plan", "a.json", "-t", "nft"], ["apply", "a.json", "-t", "nft"]):
+        result = CliRunner().invoke(svcc, [*words, *([] if words[0] == "trace" else ["--state-dir", "state"])])
+        assert result.exit_code == Exit.INPUT, result.output
+        assert result.output.startswith("error[SVC06")
+    assert not Path("state").exists()
 
 
 def test_a_folder_is_taken_where_a_bundle_is() -> None:

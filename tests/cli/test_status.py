@@ -56,6 +56,18 @@ def test_an_endpoint_that_somebody_changed_is_said_with_the_one_in_its_stead(she
     assert rows(shell, "dns", status=0) == [("dns", "100.64.0.3", "as applied")]
 
 
+def test_a_share_that_somebody_changed_is_said_where_all_endpoints_are_there(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    in_chain = [one for one in shell.rules() if one.startswith("-A CUSTOM-SVC-web ")]
+    (number,) = [number for number, one in enumerate(in_chain, 1) if "statistic" in one]
+    words = [{"0.50000000000": "0.75"}.get(word, word) for word in in_chain[number - 1].split()[2:]]
+    shell.run("iptables", "-t", "nat", "-R", "CUSTOM-SVC-web", str(number), *words)
+    assert rows(shell, "web", status=1) == [(*one, "changed") for one in _WEB * 2]
+    assert shell.svcc("status", "web", status=1).stdout.count("changed in the kernel") == 4
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    assert rows(shell, "web", status=0) == [(*one, "as applied") for one in _WEB * 2]
+
+
 def test_a_draining_endpoint_is_none_that_the_kernel_lacks(shell: Shell) -> None:
     (shell.folder / "a.dsl").write_text(PROGRAM.replace("100.64.0.2 }", "100.64.0.2 draining }"))
     shell.svcc("apply", "a.dsl", "-t", "nft")

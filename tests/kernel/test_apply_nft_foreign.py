@@ -25,19 +25,21 @@ def nft(*words: str) -> str:
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("family", ["ip", "ip6"])
 @pytest.mark.parametrize("what", THEIRS)
-def test_a_table_of_somebody_s_is_left_alone(what: str, tmp_path: Path) -> None:
+def test_a_table_of_somebody_s_is_left_alone(what: str, family: str, tmp_path: Path) -> None:
     file = tmp_path / "a.dsl"
     file.write_text(PROGRAM)
     with inside(loopback=True):
         theirs = tmp_path / "theirs.nft"
-        theirs.write_text(f"table ip svcc {{\n{THEIRS[what]}\n}}\n")
+        theirs.write_text(f"table {family} svcc {{\n{THEIRS[what]}\n}}\n")
         nft("-f", str(theirs))
         before = nft("list", "ruleset")
         options = ["--state-dir", str(tmp_path / "state")]
         result = CliRunner().invoke(svcc, ["apply", str(file), "-t", "nft", *options])
         assert result.exit_code == Exit.MACHINE, result.output
-        assert f"table ip svcc is not svcc's: it has {what}, and nothing was applied under this prefix" in result.output
+        said = f"table {family} svcc is not svcc's: it has {what}, and nothing was applied under this prefix"
+        assert said in result.output
         assert nft("list", "ruleset") == before
 
 

@@ -14,7 +14,8 @@ from support.apply_states import SAME, arrived, go, inside, phases, run
 from support.files import GOLDEN
 from svcc.apply.drivers import ModulesDriver, SysctlDriver
 from svcc.apply.scope import Scope
-from svcc.kernel.steps import Phase, StepError
+from svcc.kernel import tools
+from svcc.kernel.steps import Phase, StepError, ToolEnd
 
 pytestmark = pytest.mark.kernel
 
@@ -163,6 +164,20 @@ def test_a_module_that_the_kernel_lacks_is_named_beforehand() -> None:
     with pytest.raises(StepError, match="no_such_module") as caught:
         step.run()
     assert caught.value.line == "no_such_module"
+
+
+def test_a_modprobe_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modprobe").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "modprobe").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(tools, "LIMIT", 0.2)
+    wanted = frozenset({"no_such_module"})
+    (step,) = MODULES.steps(frozenset(), wanted, SCOPE, SAME)
+    assert step.check is not None
+    for ended in (lambda: MODULES.read(SCOPE, wanted), step.check, step.run):
+        with pytest.raises(StepError, match="modprobe did not end within 0 s, and was ended") as caught:
+            ended()
+        assert caught.value.end is ToolEnd.LATE
 
 
 @pytest.mark.parametrize(

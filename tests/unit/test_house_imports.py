@@ -222,3 +222,12 @@ def test_the_oldest_python_is_the_one_that_lint_and_types_assume() -> None:
     tools = settings()["tool"]
     assert tools["ruff"]["target-version"] == "py" + oldest.replace(".", "")
     assert tools["mypy"]["python_version"] == oldest
+
+
+def test_programs_are_started_by_the_one_runner() -> None:
+    """It gives each a time limit and a wording of its failure. The others start what is no tool, or has a limit of its
+    own: the watchdog, ssh-keygen, and what a lab's user runs there."""
+    starting = re.compile(r"subprocess\.(Popen|run|check_\w+|call)\(|os\.(system|popen|posix_spawn\w*|exec\w+)\(")
+    found = {one.name for one in modules() if starting.search(one.path.read_text(encoding="utf-8"))}
+    below = {name for name in found if not name.startswith(("svcc.verify.lab", "svcc.commands"))}
+    assert below == {"svcc.kernel.tools", "svcc.apply.confirm", "svcc.fleet.signatures"}

@@ -130,6 +130,11 @@ def test_what_somebody_takes_from_a_mark_is_told_and_put_back(world: World, tmp_
         assert (status.status, "not in the kernel" in status.text) == (1, True)
         assert svcc("apply", path, "-t", "ipvs", "-q").status == 0
         assert read_all() == whole
+        run(f"ipvsadm -e {key} -r 100.64.0.19:0 -m -w 5")
+        status = svcc("status")
+        assert (status.status, "changed in the kernel" in status.text) == (1, True)
+        assert svcc("apply", path, "-t", "ipvs", "-q").status == 0
+        assert read_all() == whole
 
 
 def test_connections_by_mark_are_counted_and_outlive_an_edit() -> None:
