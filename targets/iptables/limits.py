@@ -39,9 +39,7 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
-    """Check that no two chains have one name: a port of a shifted range may have the name of another port, and names
-    that were cut may become equal.
-    """
+    """Check that no two chains have one name: names that were cut may become equal."""
     names = Names(program.cluster.prefix)
     taken: dict[str, tuple[ir.Service, ir.Port]] = {}
     for service in program.services:

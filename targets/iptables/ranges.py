@@ -7,7 +7,7 @@ port of the range instead, which is wrong (nf_nat_l4proto_unique_tuple). A singl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
@@ -25,10 +25,11 @@ def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
         if len(same_port[0].port.ports) == 1:
             yield from same_port
             continue
+        taken = {port.name for port in same_port[0].service.ports}
         shifted = {frontend.version for frontend in same_port if shifts(frontend)}
         yield from (frontend for frontend in same_port if frontend.version not in shifted)
         for offset in range(len(same_port[0].ports)) if shifted else ():
-            port = _single(same_port[0].port, offset)
+            port = _single(same_port[0].port, offset, taken)
             yield from (_at(frontend, port, offset) for frontend in same_port if frontend.version in shifted)
 
 
@@ -39,11 +40,15 @@ def shifts(frontend: Frontend) -> bool:
     return frontend.port.target != frontend.ports.first or any(e.port is not None for e in frontend.service.endpoints)
 
 
-def _single(port: ir.Port, offset: int) -> ir.Port:
+def _single(port: ir.Port, offset: int, taken: Collection[str | None]) -> ir.Port:
+    """Return one port of a range, with a name that is not ``taken`` by another port of the service."""
     number = port.ports.first + offset
+    name = str(number) if port.name is None else f"{port.name}-{number}"
+    while name in taken:
+        name += ":"
     return replace(
         port,
-        name=str(number) if port.name is None else f"{port.name}-{number}",
+        name=name,
         ports=ir.PortRange(number, number),
         target=port.target + offset,
         nodeport=None,

@@ -115,10 +115,22 @@ def test_a_name_that_was_cut_is_told_in_a_comment() -> None:
     )
 
 
-def test_a_port_of_a_shifted_range_is_called_like_another_port() -> None:
-    assert refused(
-        "service web { vip 198.19.10.0; port x 80-81/tcp -> 90; port x-81 82/tcp; endpoints { 100.64.0.9 } }"
-    ) == [(Code.NAME, "port", "rename one of the ports")]
+@pytest.mark.parametrize(
+    "ports",
+    [
+        "port x 80-81/tcp -> 90; port x-81 82/tcp",
+        'port x 80-81/tcp -> 90; port x-81 82/tcp; port "x-81:" 83/tcp',
+        "port x 80-81/tcp -> 90; port x-81 82-83/tcp -> 92",
+    ],
+)
+def test_a_port_of_a_shifted_range_is_called_like_no_other_port(ports: str) -> None:
+    assert not refused(f"service web {{ vip 198.19.10.0; {ports}; endpoints {{ 100.64.0.9 }} }}")
+
+
+def test_chains_whose_names_are_one_when_cut_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Names, "balance", lambda names, label: f"SVCC-SVC-{label[:4]}")
+    text = "service web { vip 198.19.10.0; port a 80/tcp; port b 82/tcp; endpoints { 100.64.0.9 } }"
+    assert refused(text) == [(Code.NAME, "port", "rename one of the ports")]
 
 
 def test_a_port_of_a_shifted_range_is_called_like_another_service() -> None:
