@@ -181,12 +181,17 @@ def test_ipv6() -> None:
     assert result.output.endswith("outcome\n        all  [fd00:64::53]:5353\n")
 
 
-def test_an_address_of_a_node_that_is_not_named_is_an_error() -> None:
-    text = DNS.replace("5353", "5353 nodeport 30053") + "node there { address 10.0.0.5 }\n"
-    result = run("-", "-t", "nft", "--from", "192.0.2.9", "--to", "10.0.0.5:30053/udp", text=text)
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+@pytest.mark.parametrize(
+    ("address", "source", "to"),
+    [("10.0.0.5", "192.0.2.9", "10.0.0.5:30053"), ("fd00:10::5", "2001:db8::9", "[fd00:10::5]:30053")],
+)
+def test_an_address_of_a_node_that_is_not_named_is_an_error(target: str, address: str, source: str, to: str) -> None:
+    text = DNS.replace("5353", "5353 nodeport 30053") + "node there { address 10.0.0.5 fd00:10::5 }\n"
+    result = run("-", "-t", target, "--from", source, "--to", f"{to}/udp", text=text)
     assert (result.exit_code, result.output.splitlines()[-1]) == (
         Exit.INPUT,
-        "Error: 10.0.0.5 is an address of node there: say --node there",
+        f"Error: {address} is an address of node there: say --node there",
     )
 
 

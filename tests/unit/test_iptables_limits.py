@@ -128,7 +128,7 @@ def test_a_port_of_a_shifted_range_is_called_like_no_other_port(ports: str) -> N
 
 
 def test_chains_whose_names_are_one_when_cut_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Names, "balance", lambda names, label: f"SVCC-SVC-{label[:4]}")
+    monkeypatch.setattr(Names, "balance", lambda _, label: f"SVCC-SVC-{label[:4]}")
     text = "service web { vip 198.19.10.0; port a 80/tcp; port b 82/tcp; endpoints { 100.64.0.9 } }"
     assert refused(text) == [(Code.NAME, "port", "rename one of the ports")]
 

@@ -78,3 +78,12 @@ def test_a_packet_that_stays_as_it_is_keeps_its_source() -> None:
         found.message
         == "under forward direct endpoints answer clients themselves: their addresses cannot be masqueraded"
     )
+
+
+def test_an_address_is_one_client_and_not_what_clients_become() -> None:
+    """That is ``snat``."""
+    (web, _) = made(more="").services
+    text = TEXT.replace("192.0.2.0/25 192.0.2.64/26 100.64.0.0/28", "10.0.0.9").replace("PODS", "").replace("MORE", "")
+    (one, _) = program(text).services
+    assert web.masquerade == one.masquerade
+    assert [str(network) for network in one.masquerade_from] == ["10.0.0.9/32"]

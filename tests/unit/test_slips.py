@@ -388,3 +388,9 @@ def test_the_hint_says_what_to_write(where: str, written: str, hint: str) -> Non
 def test_a_keyword_with_an_equals_sign_is_no_let(written: str) -> None:
     found = load_text(Source("a.dsl", _SERVICE.format(written))).diagnostics
     assert (found[0].hint or "").startswith("without `=`: ")
+
+
+def test_beyond_a_number_errors_are_no_more_counted() -> None:
+    found = load_text(Source("a.dsl", "wrong\n" * 300)).diagnostics
+    assert len(found) == 26
+    assert found[-1].message == "at least 225 more syntax errors from here on"
