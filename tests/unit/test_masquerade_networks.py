@@ -82,8 +82,7 @@ def test_a_packet_that_stays_as_it_is_keeps_its_source() -> None:
 
 def test_an_address_is_one_client_and_not_what_clients_become() -> None:
     """That is ``snat``."""
-    (web, _) = made(more="").services
-    text = TEXT.replace("192.0.2.0/25 192.0.2.64/26 100.64.0.0/28", "10.0.0.9").replace("PODS", "").replace("MORE", "")
-    (one, _) = program(text).services
-    assert web.masquerade == one.masquerade
-    assert [str(network) for network in one.masquerade_from] == ["10.0.0.9/32"]
+    text = "service s { vip 198.19.10.1; port 80/tcp; masquerade 10.0.0.9; endpoints { 100.64.0.9 } }"
+    (service,) = program(text).services
+    assert [str(network) for network in service.masquerade_from] == ["10.0.0.9/32"]
+    assert service.snat == ()
