@@ -78,13 +78,15 @@ def test_nothing_fails_and_no_flow_moves_whatever_the_program_says(
 def test_no_connection_fails_while_another_target_takes_over(
     old: str, new: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with node(tmp_path / "state") as there:
-        there.apply(everything(), old)
-        with clients(there) as seen:
+    with node(tmp_path / "state", every_statement()) as there:
+        there.apply(every_statement(), old)
+        with clients(there, PLACES, [DNS]) as seen:
             for turn in range(max(2, APPLIES // 5)):
-                there.apply(everything(), (new, old)[turn % 2])
+                there.apply(every_statement(), (new, old)[turn % 2])
     record_property("connections", sum(counted["answered"] for counted in seen))
-    assert all_answered(seen), seen
+    record_property("datagrams", sum(counted["datagrams"] for counted in seen))
+    assert all_answered(seen[:2]), seen
+    assert all(set(counted) == {"datagrams"} for counted in seen[2:]), seen
 
 
 def test_where_nft_goes_what_is_behind_it_serves(tmp_path: Path) -> None:
