@@ -273,7 +273,7 @@ def test_which_invalid_segments_of_a_pod_pass(
     """Only those that an endpoint may have sent, and that somebody would answer with a reset."""
     seen = next(a for a in up.addresses(CLIENT) if a.version == version), 40000
     marked = watch("FORWARD", "-s", str(POD[version]), *INVALID)
-    with strict(up), rules(up, version, variant, marked):
+    with segments.strict(up), rules(up, version, variant, marked):
         segments.send(up, POD[version], (POD[version], port), seen, 1, 1, flags)
         segments.send(up, POD[version], (POD[version], 9), seen, 1, 1)  # it comes later, and passes
         until(lambda: passed(up, version, variant) == 1 + passes, "the second one passed")
@@ -284,23 +284,13 @@ def test_the_invalid_segments_of_others_pass(up: Lab, variant: str, version: int
     client = next(a for a in up.addresses(CLIENT) if a.version == version)
     marked = watch("FORWARD", "-s", str(client), *INVALID)
     arriving = watch("INPUT", "-s", str(client), *INVALID)
-    with strict(up), rules(up, version, variant, marked, arriving):
+    with segments.strict(up), rules(up, version, variant, marked, arriving):
         segments.send(up, CLIENT, (client, 8080), (POD[version], 40000), 1, 1)  # of a server outside the pods
         segments.send(up, CLIENT, (client, 40000), (POD[version], 8080), 1, 1)  # to an endpoint itself
         segments.send(
             up, CLIENT, (client, 40000), (OWN[version], 22), 1, 1
         )  # to the node's own port, of a shared address
         until(lambda: passed(up, version, variant) == 3, "all of them passed")
-
-
-@contextmanager
-def strict(up: Lab) -> Iterator[None]:
-    """Connection tracking takes no connection up in its middle, so that all such segments are INVALID."""
-    up.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 0})
-    try:
-        yield
-    finally:
-        up.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 1})
 
 
 @both_families

@@ -12,7 +12,7 @@ import pytest
 
 from support.nft_programs import program, render
 from support.pings import pinged
-from support.segments import send, sequence, stray_from_client, stray_from_endpoint
+from support.segments import send, sequence, stray_from_client, stray_from_endpoint, strict
 from support.waiting import until
 from svcc.verify.lab import Attempt, Conversation, Lab, NoReply, Reply
 
@@ -212,15 +212,12 @@ def test_by_what_an_endpoint_accepts_or_refuses_elsewhere_it_is_heard(lab: Lab) 
     """Where only the way back leads over this node, its SYN-ACKs and resets are INVALID. They pass; others do not."""
     client = next(one for one in lab.addresses("client") if one.version == 4)
     pod = (ip_address("100.64.0.9"), 9090)
-    lab.namespace("node").sysctl({"net/netfilter/nf_conntrack_tcp_loose": 0})
-    try:
-        with beside(lab, _COUNT_INVALID.replace("-95", "-85").replace("invalid", "invalid tcp sport 9090")):
-            for port, flags in enumerate((0x12, 0x04, 0x10, 0x04), 40000):  # SYN-ACK, RST, ACK, RST (RFC 9293)
-                send(lab, "100.64.0.9", pod, (client, port), 1, 1, flags)
-            until(lambda: counted(lab, "strange") >= 3, "the last one passes")
-            assert counted(lab, "strange") == 3
-    finally:
-        lab.namespace("node").sysctl({"net/netfilter/nf_conntrack_tcp_loose": 1})
+    watch = _COUNT_INVALID.replace("-95", "-85").replace("invalid", "invalid tcp sport 9090")
+    with strict(lab), beside(lab, watch):
+        for port, flags in enumerate((0x12, 0x04, 0x10, 0x04), 40000):  # SYN-ACK, RST, ACK, RST (RFC 9293)
+            send(lab, "100.64.0.9", pod, (client, port), 1, 1, flags)
+        until(lambda: counted(lab, "strange") >= 3, "the last one passes")
+        assert counted(lab, "strange") == 3
 
 
 # ---- addresses that others hold too

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from svcc.compiler import ir
-from svcc.verify.lab import Conversation, Lab
+from svcc.verify.lab import NODE, Conversation, Lab
 
 #: linux/tcp.h
 _REPAIR, _QUEUE, _SEQUENCE = 19, 20, 21
@@ -39,6 +40,16 @@ def sequence(talk: Conversation) -> Sequence:
             found.append(sock.getsockopt(socket.IPPROTO_TCP, _SEQUENCE) & 0xFFFF_FFFF)
         sock.setsockopt(socket.IPPROTO_TCP, _REPAIR, _OFF)
     return Sequence(*found)
+
+
+@contextmanager
+def strict(lab: Lab) -> Iterator[None]:
+    """Have the node's connection tracking take up no connection in its middle: all such segments are INVALID."""
+    lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 0})
+    try:
+        yield
+    finally:
+        lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 1})
 
 
 Place = tuple[ir.Address, int]

@@ -13,7 +13,7 @@ import pytest
 from support.ipvs_kernel import served
 from support.late_segments import Tap
 from support.pings import pinged
-from support.segments import send
+from support.segments import send, strict
 from support.waiting import until
 from svcc.verify.lab import CLIENT, NODE, Lab, Reply, Result
 
@@ -102,16 +102,6 @@ def test_a_segment_outside_the_window_ends_no_connection(
         assert isinstance(first, Reply)
         tap.send_outside(conversation.local[1] if speaker == "client" else first.source_port)
         assert conversation.ask() == first
-
-
-@contextmanager
-def strict(lab: Lab) -> Iterator[None]:
-    """Connection tracking takes no connection up in its middle, so that all such segments are INVALID."""
-    lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 0})
-    try:
-        yield
-    finally:
-        lab.namespace(NODE).sysctl({"net/netfilter/nf_conntrack_tcp_loose": 1})
 
 
 def test_the_invalid_segments_of_others_pass(lab: Lab) -> None:
