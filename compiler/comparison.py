@@ -228,8 +228,10 @@ def _paired_ports(old: Sequence[ir.Port], new: Sequence[ir.Port]) -> dict[ir.Por
         lambda port: (port.protocol, port.ports.first),
     )
     for key in keys:
-        left = {key(port): port for port in new if port not in pairs.values()}
-        pairs |= {port: left[key(port)] for port in old if port not in pairs and key(port) in left}
+        left = {key(port): port for port in reversed(new) if port not in pairs.values()}
+        for port in old:  # of several with one key, the first of each side are a pair
+            if port not in pairs and key(port) in left:
+                pairs[port] = left.pop(key(port))
     return {old[0]: new[0]} if len(old) == len(new) == 1 else {port: pairs[port] for port in old if port in pairs}
 
 

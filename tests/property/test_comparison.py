@@ -12,7 +12,9 @@ from support.edits import canonical
 from support.strategies import programs
 from svcc.compiler import ir
 from svcc.compiler.comparison import TakenAway, compare
+from svcc.compiler.load import load_text
 from svcc.compiler.service_change import ServiceChange, What
+from svcc.compiler.source import Source
 
 PAIRS = st.tuples(programs(), programs())
 
@@ -82,3 +84,17 @@ def test_another_name_takes_nothing_away(program: ir.Program) -> None:
     found = compare(program, replace(program, services=(replace(service, name="zz/new"), *program.services[1:])))
     assert found.taken == TakenAway()
     assert [change.what for one in found.services for change in one.changes] == [What.SERVICE_RENAMED]
+
+
+def test_of_two_ports_with_one_number_one_is_the_port_that_stays() -> None:
+    two = "service b { port http 80/tcp nodeport 30001; port quic 80/tcp; endpoints { } }\n"
+    one = "service b { vip 198.19.0.1; port 80/tcp; endpoints { } }\n"
+    old, new = (load_text(Source("b.dsl", text)).program for text in (two, one))
+    assert old is not None
+    assert new is not None
+    said = [(change.what, change.subject) for change in changes(old, new) if "port" in change.what.value]
+    assert said == [
+        (What.PORT_REMOVED, "quic"),
+        (What.PORT_RENAMED, "80/tcp"),
+        (What.NODE_PORT, "80/tcp"),
+    ]
