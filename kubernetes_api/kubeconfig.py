@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,12 +133,20 @@ def read_kubeconfig(file: Path, context: str | None = None) -> Access:
     )
 
 
+def _without_content(error: Exception) -> str:
+    """Return what is wrong with a text, without a word of it: it may be a token, and messages get into logs."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return in_words(error)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return "a value does not fit its tag" if mark is None else f"see line {mark.line + 1}, column {mark.column + 1}"
+
+
 def _document(file: Path) -> Mapping[object, object]:
     text = read(file, given=True)
     try:
         found = yaml.safe_load(text)
     except _NOT_YAML as error:
-        raise BadConfig(f"{file}: not YAML: {in_words(error)}") from None
+        raise BadConfig(f"{file}: not YAML: {_without_content(error)}") from None
     if not isinstance(found, dict):
         raise BadConfig(f"{file}: a kubeconfig is an object, with `clusters`, `users` and `contexts`")
     kind = _Fields(file, "", found).text("kind")
@@ -154,7 +163,9 @@ def _server(cluster: _Fields, *, secret: bool) -> str:
     except ValueError:
         sound = False
     if not sound or parts.query or parts.fragment or parts.username:
-        raise cluster.wrong("server", f"is {in_words(server, 80)!r}, and has to be https://HOST[:PORT][/PATH]")
+        raise cluster.wrong(
+            "server", f"is {in_words(re.sub('//.*@', '//…@', server), 80)!r}, and has to be https://HOST[:PORT][/PATH]"
+        )
     if secret and parts.scheme == "http":
         raise cluster.wrong("server", "has to be https://, as a token is sent to it")
     return server.rstrip("/")

@@ -79,7 +79,10 @@ def test_a_context_without_a_user_and_a_server_below_a_path(tmp_path: Path) -> N
     [
         ("", "a kubeconfig is an object"),
         ("- a", "a kubeconfig is an object"),
-        ("a: [", "not YAML: while parsing"),
+        ("a: [", "not YAML: see line 1, column 5"),
+        ('token: "secret', "not YAML: see line 1, column 15"),
+        ("token: *secret", "not YAML: see line 1, column 8"),
+        ("token: !!int secret", "not YAML: a value does not fit its tag"),
         ("a: \x01", "not YAML: unacceptable character"),
         ("x" * (1 << 21), "it has more than the 1048576 bytes that are read"),
         ("kind: !!bool maybe", "not YAML: "),
@@ -101,7 +104,7 @@ def test_a_context_without_a_user_and_a_server_below_a_path(tmp_path: Path) -> N
         (config({"server": "api.example:6443"}), "clusters[0].cluster.server is 'api.example:6443', and has to be"),
         (config({"server": "https://a:b:c"}), "clusters[0].cluster.server is 'https://a:b:c', and has to be"),
         (config({"server": "https://a:77777"}), "clusters[0].cluster.server is 'https://a:77777', and has to be"),
-        (config({"server": "https://u:p@a"}), "clusters[0].cluster.server is 'https://u:p@a', and has to be"),
+        (config({"server": "https://u:p@a"}), "clusters[0].cluster.server is 'https://…@a', and has to be"),
         (config({"server": "http://a"}, {"token": "t"}), "cluster.server has to be https://, as a token is sent to it"),
         (config({"proxy-url": "http://p"}), "clusters[0].cluster.proxy-url is not supported"),
         (config({"insecure-skip-tls-verify": "yes"}), "insecure-skip-tls-verify has to be true or false"),
@@ -121,6 +124,8 @@ def test_what_is_wrong_is_named_with_its_field(tmp_path: Path, value: object, wo
     assert str(raised.value).startswith(f"{tmp_path}/config: ")
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert "u:p" not in str(raised.value)
 
 
 def test_what_anchors_repeat_is_not_written_out(tmp_path: Path) -> None:
