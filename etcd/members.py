@@ -213,7 +213,8 @@ def _checked(address: str) -> str:
             return str((url if url.explicit_port else url.with_port(2379)).origin())
     except ValueError:
         pass
-    raise ValueError(f"{address!r} is no address of a member of etcd, such as http://127.0.0.1:2379")
+    shown = re.sub("//.*@", "//…@", address)  # a user may have a password with it, and messages get into logs
+    raise ValueError(f"{shown!r} is no address of a member of etcd, such as http://127.0.0.1:2379")
 
 
 def _token(answer: Message) -> str:
