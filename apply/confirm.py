@@ -232,31 +232,33 @@ def earlier(installation: Installation, number: int | None, note: str) -> Draft:
 # ---- the watchdog's own process
 
 
-def watch(store: Store, installation: Installation, token: str) -> None:
-    """Wait for the confirmation; without one in time, go back. Damage to the record changes nothing: what it said
+def watch(store: Store, installation: Installation, waiting: Pending) -> None:
+    """Wait for the confirmation of an apply; without one in time, go back. Where its record is damaged, what it said
     before counts."""
-    waiting = Pending.read(installation)
     while True:
-        while (waiting := _still(installation, token, waiting)) is not None and waiting.seconds_left > 0:
+        while waiting.seconds_left > 0:
             time.sleep(min(waiting.seconds_left, _GLANCE))
-        if waiting is None:
-            return
+            still = _still(installation, waiting)
+            if still is None:
+                return
+            waiting = still
         with store.locked(patience=float("inf")):
             # The apply held the lock until now, and may have set a later deadline meanwhile.
-            waiting = _still(installation, token, waiting)
-            if waiting is not None and waiting.seconds_left <= 0 and _went_back(installation, waiting):
+            still = _still(installation, waiting)
+            if still is None or (still.seconds_left <= 0 and _went_back(installation, still)):
                 return
+            waiting = still
         time.sleep(_PAUSE)
 
 
-def _still(installation: Installation, token: str, before: Pending | None) -> Pending | None:
-    """Return the apply that waits to be confirmed; None when it was confirmed, or another one waits in its place.
-    ``before``: what was read before, which is returned where the record is damaged."""
+def _still(installation: Installation, waiting: Pending) -> Pending | None:
+    """Return the record of the same apply as it is now; None when it was confirmed, or another one waits in its place.
+    Where the record is damaged, return ``waiting``."""
     try:
         pending = Pending.read(installation)
     except (StoreError, OSError):
-        return before
-    return pending if pending is not None and pending.token == token else None
+        return waiting
+    return pending if pending is not None and pending.token == waiting.token else None
 
 
 def _went_back(installation: Installation, waiting: Pending) -> bool:
@@ -291,11 +293,15 @@ def main(words: list[str]) -> None:
     root, name, token = words
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    store = Store(Path(root))
+    installation = store.installation(name)
+    waiting = Pending.read(installation)  # before anybody relies on it: from here on it is known
+    if waiting is None or waiting.token != token:
+        return
     sys.stdout.write("watching\n")
     sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    store = Store(Path(root))
-    watch(store, store.installation(name), token)
+    watch(store, installation, waiting)
 
 
 if __name__ == "__main__":

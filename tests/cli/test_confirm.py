@@ -8,8 +8,9 @@ import pty
 import pytest
 
 from support.damages import DAMAGES
-from support.shell import A, B, Shell, change_pending, end_watchdog, time_runs_out
+from support.shell import A, B, Shell, change_pending, end_watchdog, time_runs_out, watchdog_waits
 from support.waiting import until
+from svcc.apply.store import Store
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -35,8 +36,11 @@ def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
 @pytest.mark.parametrize("damage", ["no JSON", "a folder"])
 def test_damage_to_its_record_does_not_keep_the_new_rules(shell: Shell, damage: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "2")
-    DAMAGES[damage](shell.folder / "state/custom/confirm.json")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    with Store(shell.folder / "state").locked():
+        time_runs_out(shell)
+        until(lambda: watchdog_waits(shell), "the watchdog has seen that, and waits for the lock")
+        DAMAGES[damage](shell.folder / "state/custom/confirm.json")
     assert "generation 2 was not confirmed" in put_back(shell, A)
 
 

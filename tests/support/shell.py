@@ -145,7 +145,20 @@ def time_runs_out(shell: Shell) -> None:
 
 
 def end_watchdog(shell: Shell) -> None:
-    """Kill the watchdog, which is found by its state directory."""
+    """Kill the watchdog."""
+    for folder in _watchdogs(shell):
+        os.kill(int(folder.name), signal.SIGKILL)
+
+
+def watchdog_waits(shell: Shell) -> bool:
+    """Whether the watchdog waits for the store's lock, as it does when time has run out."""
+    lock = shell.folder / "state/lock"
+    opened = (os.path.realpath(one) for folder in _watchdogs(shell) for one in (folder / "fd").iterdir())
+    return str(lock.resolve()) in opened  # what was closed meanwhile leads nowhere, and is no error
+
+
+def _watchdogs(shell: Shell) -> Iterator[Path]:
+    """Yield the folder in /proc of each watchdog, which is found by its state directory."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -153,7 +166,7 @@ def end_watchdog(shell: Shell) -> None:
             except OSError:
                 continue
             if "svcc.apply.confirm" in words and str(shell.folder / "state") in words:
-                os.kill(int(folder.name), signal.SIGKILL)
+                yield folder
 
 
 @contextmanager
