@@ -147,7 +147,6 @@ def is_shown(name: str) -> bool:
     As root, they show none of a file to which a link of another name leads: somebody else may have made the link. Such
     a name says nothing of what the file is, unless it is svcc's own.
     """
-    if os.geteuid() != 0 or name.startswith(_DESCRIPTORS) or not os.path.lexists(name):
+    if name.startswith(_DESCRIPTORS) or not os.path.lexists(name):
         return True
-    real = resolved(name).name
-    return real == os.path.basename(name) or real.endswith(_SVCC_FILES)
+    return may_quote(Path(name)) or resolved(name).name == os.path.basename(name)

@@ -137,8 +137,9 @@ def _without_content(error: Exception) -> str:
     """Return what is wrong with a text, without a word of it: it may be a token, and messages get into logs."""
     if isinstance(error, yaml.reader.ReaderError):
         return in_words(error)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    return "a value does not fit its tag" if mark is None else f"see line {mark.line + 1}, column {mark.column + 1}"
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
+        return f"see line {mark.line + 1}, column {mark.column + 1}"
+    return "a value does not fit its tag"
 
 
 def _document(file: Path) -> Mapping[object, object]:
@@ -163,9 +164,8 @@ def _server(cluster: _Fields, *, secret: bool) -> str:
     except ValueError:
         sound = False
     if not sound or parts.query or parts.fragment or parts.username:
-        raise cluster.wrong(
-            "server", f"is {in_words(re.sub('//.*@', '//…@', server), 80)!r}, and has to be https://HOST[:PORT][/PATH]"
-        )
+        shown = re.sub("//.*@", "//…@", server)  # a user may have a password with it
+        raise cluster.wrong("server", f"is {in_words(shown, 80)!r}, and has to be https://HOST[:PORT][/PATH]")
     if secret and parts.scheme == "http":
         raise cluster.wrong("server", "has to be https://, as a token is sent to it")
     return server.rstrip("/")
