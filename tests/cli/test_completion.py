@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from support.command_line import PROGRAM, folder
 from support.shell import PROGRAM as TEXT
 from support.shell import Shell
 from svcc.command_line import svcc
-from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
 NODES = "node east { address 10.0.0.7 }\nnode west { address 10.0.0.5 }\nnode edge { address 10.0.0.6 }\n"
@@ -28,12 +26,9 @@ def offered(line: str) -> dict[str, str | None]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    namespace = Namespace("completed")
-    shell = Shell(namespace, tmp_path)
-    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
-    yield shell
-    namespace.close()
+def shell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("SVCC_STATE_DIR", str(shell.folder / "state"))
+    return shell
 
 
 def test_nodes_of_the_file_on_the_line(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from support.laid_out import is_text_of_the_language, laid_out
 from support.shell import Shell
 from svcc.compiler.codes import Code
 from svcc.compiler.explanations import explanations
-from svcc.kernel.namespaces import Namespace
 
 EXPLAINED = explanations()
 CHECKED = [code for code, e in EXPLAINED.items() if e.bundle is None and e.machine is None]
@@ -26,13 +24,6 @@ BUNDLED = [code for code, e in EXPLAINED.items() if e.bundle is not None]
 
 #: The iptables extension that the machine of the example lacks.
 MATCH = "libxt_recent.so"
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("shell")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def by_id(code: Code) -> str:

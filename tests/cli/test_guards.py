@@ -6,14 +6,11 @@ import json
 import os
 import pty
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.shell import PROGRAM, A, B, Shell
 from support.waiting import until
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 
@@ -21,12 +18,9 @@ NONE = "cluster { prefix CUSTOM }\n"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("guards")
-    made = Shell(namespace, tmp_path)
-    (tmp_path / "none.dsl").write_text(NONE)
-    yield made
-    namespace.close()
+def shell(shell: Shell) -> Shell:
+    (shell.folder / "none.dsl").write_text(NONE)
+    return shell
 
 
 def history(shell: Shell) -> list[int]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 import svcc
 from support.schemas import follows
 from support.shell import A, Shell
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 
@@ -24,13 +20,10 @@ LINE = f"web: ~ check tcp every 5s {REST} -> tcp every 7s {REST}"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("renamed")
-    made = Shell(namespace, tmp_path)
-    (made.folder / "a.dsl").write_text(CHECKED)
-    (made.folder / "b.dsl").write_text(OTHERWISE)
-    yield made
-    namespace.close()
+def shell(shell: Shell) -> Shell:
+    (shell.folder / "a.dsl").write_text(CHECKED)
+    (shell.folder / "b.dsl").write_text(OTHERWISE)
+    return shell
 
 
 def check_of(shell: Shell) -> str:

@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.shell import A, B, Shell
 from support.waiting import until
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -43,13 +41,6 @@ finally:
 """
 #: Points that are tried of each command.
 _POINTS = int(os.environ.get("SVCC_TEST_SIGNALS", "6"))
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("signals")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def _run(shell: Shell, number: int, at: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -98,18 +89,8 @@ def test_a_signal_while_a_tool_hangs(shell: Shell, number: signal.Signals) -> No
     """The tool has some seconds; then it is ended, and what was under way is put back."""
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     held = shell.rules()
-    tools = _hanging(shell.folder, "iptables-restore", "iptables-nft-restore", hangs='case "$*" in *--test*) ;; *')
-    with shell.namespace.entered():
-        process = subprocess.Popen(
-            shell.words("apply", "b.dsl", "-t", "iptables", "-q"), cwd=shell.folder, text=True,
-            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
-        )  # fmt: skip
-    until((shell.folder / "hangs").exists, "a tool hangs", process=process)
-    process.send_signal(number)
-    _, said = process.communicate()
-    assert (process.returncode, said) == (
-        128 + number, f"svcc: interrupted by {number.name}: everything was put back as it was\n",
-    )  # fmt: skip
+    ended = _interrupted(shell, number, 'case "$*" in *--test*) ;; *', "b.dsl")
+    assert ended == (128 + number, f"svcc: interrupted by {number.name}: everything was put back as it was\n")
     assert shell.rules() == held
 
 
@@ -118,17 +99,9 @@ def test_a_signal_while_a_tool_hangs(shell: Shell, number: signal.Signals) -> No
 )
 def test_a_signal_while_it_checks_changes_nothing(shell: Shell, number: signal.Signals, options: list[str]) -> None:
     held = shell.rules()
-    tools = _hanging(shell.folder, "iptables-restore", "iptables-nft-restore", hangs='case "$*" in *--test*')
-    with shell.namespace.entered():
-        process = subprocess.Popen(
-            shell.words("apply", "a.dsl", "-t", "iptables", "-q", *options), cwd=shell.folder, text=True,
-            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
-        )  # fmt: skip
-    until((shell.folder / "hangs").exists, "a tool hangs", process=process)
-    process.send_signal(number)
-    _, said = process.communicate()
+    ended = _interrupted(shell, number, 'case "$*" in *--test*', "a.dsl", *options)
     end = "" if options else ": nothing was changed"  # a dry run never changes anything
-    assert (process.returncode, said) == (128 + number, f"svcc: interrupted by {number.name}{end}\n")
+    assert ended == (128 + number, f"svcc: interrupted by {number.name}{end}\n")
     assert shell.rules() == held
     assert not [*(shell.folder / "state").rglob("*.json")]
 
@@ -160,6 +133,21 @@ def test_a_signal_while_it_records_changes_nothing(shell: Shell, number: signal.
     assert shell.endpoints() == A
     assert "generation 2" not in shell.svcc("history").stdout
     assert not (shell.folder / "state/custom/journal.json").exists()
+
+
+def _interrupted(shell: Shell, number: signal.Signals, hangs: str, *words: str) -> tuple[int, str]:
+    """Send a signal to an apply while iptables-restore hangs; return its exit status and standard error. ``hangs``: as
+    of :func:`_hanging`."""
+    tools = _hanging(shell.folder, "iptables-restore", "iptables-nft-restore", hangs=hangs)
+    with shell.namespace.entered():
+        process = subprocess.Popen(
+            shell.words("apply", *words, "-t", "iptables", "-q"), cwd=shell.folder, text=True,
+            env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    until((shell.folder / "hangs").exists, "a tool hangs", process=process)
+    process.send_signal(number)
+    _, said = process.communicate()
+    return process.returncode, said
 
 
 def _hanging(folder: Path, *tools: str, hangs: str) -> Path:

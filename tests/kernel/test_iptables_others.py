@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
 
@@ -14,6 +13,7 @@ import pytest
 from support import segments
 from support.iptables_kernel import FAMILIES, VARIANTS, lab
 from support.pings import pinged
+from support.portless import arrives
 from support.waiting import until
 from svcc.compiler import ir
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, NoReply, Reply
@@ -178,20 +178,10 @@ def watch(chain: str, *matches: str) -> str:
 def test_protocols_without_ports_go_on(up: Lab, variant: str, version: int, where: str, protocol: int) -> None:
     """At an address of services alone and at a shared one, from the node itself too."""
     targets = (VIP["keeps"][version], OWN[version])
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    with up.namespace(host(where, version)).entered():
-        sock = socket.socket(family, socket.SOCK_RAW, protocol)
-    with held(up, targets[0]), sock:
+    with held(up, targets[0]):
         for target in targets:
             with rules(up, version, variant, watch("INPUT", "-d", str(target), "-p", str(protocol))):
-                until(partial(_passes, up, version, variant, sock, target), f"a packet to {target} passed")
-
-
-def _passes(up: Lab, version: int, variant: str, sock: socket.socket, target: ir.Address) -> bool:
-    """It is sent again where it did not come: who asks for a neighbour in vain on a busy machine drops it."""
-    with suppress(OSError):
-        sock.sendto(b"\0" * 32, (str(target), 0))
-    return passed(up, version, variant) > 0
+                arrives(up, host(where, version), target, protocol, partial(passed, up, version, variant))
 
 
 @both_families

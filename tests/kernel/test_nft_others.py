@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
 
 from support.nft_programs import program, render
 from support.pings import pinged
+from support.portless import arrives
 from support.segments import send, sequence, stray_from_client, stray_from_endpoint, strict
 from support.waiting import until
 from svcc.verify.lab import Attempt, Conversation, Lab, NoReply, Reply
@@ -277,18 +277,8 @@ def test_protocols_without_ports_pass(lab: Lab, address: str, protocol: int, whe
     pod = "fd00:64::9" if ":" in address else "100.64.0.9"
     chain = f"type filter hook input priority 0; meta l4proto {protocol} counter name met"
     count = f"counter met {{ }}\nchain late {{ {chain}; }}"
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with lab.namespace(pod if where == "pod" else where).entered():
-        sock = socket.socket(family, socket.SOCK_RAW, protocol)
-
-    def met() -> bool:
-        """It is sent again where it did not come: who asks for a neighbour in vain drops it, and hears of that."""
-        with suppress(OSError):
-            sock.sendto(bytes(24), (address, 0))
-        return counted(lab, "met") > 0
-
-    with sock, beside(lab, count):
-        until(met, "the packet is at the node")
+    with beside(lab, count):
+        arrives(lab, pod if where == "pod" else where, address, protocol, lambda: counted(lab, "met"))
 
 
 # ---- what others mark and translate

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from support.apply_world import World
+from support.shell import Shell
 from svcc.kernel.namespaces import Namespace
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A user on a node of its own, whose kernel has no nf_tables."""
+    with closing(Namespace("node")) as namespace:
+        yield Shell(namespace, tmp_path, nf_tables=False)
 
 
 @pytest.fixture

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from support.schemas import follows
 from support.shell import Shell
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -19,12 +14,6 @@ LOUD = QUIET.replace("port", "announce yes; port")
 BEGINS, CEASES = (
     f"\n\nThis machine {verb} to answer ARP for 198.51.100.100.\n\nSteps\n" for verb in ("begins", "ceases")
 )
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    with closing(Namespace("node")) as namespace:
-        yield Shell(namespace, tmp_path, nf_tables=False)
 
 
 def answers(shell: Shell, text: str, target: str) -> object:
