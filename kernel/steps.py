@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 
@@ -51,6 +51,7 @@ class Change:
     after: str = ""  # where it is changed: the value that it gets
     frontend: FrontendAddress | None = None  # the frontend that it belongs to, where that is known
     label: str = ""  # the service, or service and port, that the object itself names, if it does
+    further: tuple[FrontendAddress, ...] = field(default=(), compare=False)  # others that it belongs to, where known
 
     def __str__(self) -> str:
         value = f": {self.before} -> {self.after}" if self.verb is Verb.CHANGE and (self.before or self.after) else ""

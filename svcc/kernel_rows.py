@@ -107,4 +107,6 @@ def _changed(changes: Sequence[Change], summary: Summary) -> set[ServedFrontend]
     iptables does, is of all their frontends."""
     found = [(change, one) for change in changes if (one := summary.of(change)) is not None]
     named = {(one.label, one.version) for change, one in found if change.label}
-    return {one for _, one in found} | {one for one in summary.frontends if (one.label, one.version) in named}
+    further = {summary.frontend(at) for change, _ in found for at in change.further}
+    labelled = {one for one in summary.frontends if (one.label, one.version) in named}
+    return {one for _, one in found} | {one for one in further if one is not None} | labelled

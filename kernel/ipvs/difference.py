@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, VirtualServers, frontend_of, socket_of
 from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Verb
 
 PART = "ipvsadm"
 
+Frontends: TypeAlias = tuple[FrontendAddress, ...]
 _VERBS = {"a": Verb.ADD, "e": Verb.CHANGE, "d": Verb.REMOVE}
 
 
@@ -38,45 +40,50 @@ def changes(live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
         before, after = live.get(key), wanted.get(key)
         if before == after:
             continue
-        frontend = frontend_of(key)
+        frontends = _frontends(key, after or before)
         if before is None or after is None:
-            yield Change(Verb.ADD if after else Verb.REMOVE, PART, "virtual server", key, frontend=frontend)
+            yield _change(Verb.ADD if after else Verb.REMOVE, key, frontends)
         elif before.settings != after.settings:
-            settings = str(before.settings), str(after.settings)
-            yield Change(Verb.CHANGE, PART, "virtual server", key, *settings, frontend)
-        yield from _server_changes(key, before, after, frontend)
+            yield _change(Verb.CHANGE, key, frontends, before=str(before.settings), after=str(after.settings))
+        yield from _server_changes(key, before, after, frontends)
 
 
 def _server_changes(
-    key: str, before: VirtualServer | None, after: VirtualServer | None, frontend: FrontendAddress | None
+    key: str, before: VirtualServer | None, after: VirtualServer | None, frontends: Frontends
 ) -> Iterator[Change]:
     old, new = before.servers if before else {}, after.servers if after else {}
     for server in sorted(old.keys() - new.keys()):
-        yield _server_change(Verb.REMOVE, key, server, frontend)
+        yield _change(Verb.REMOVE, key, frontends, server)
     for server, real in new.items():
         if server not in old:
-            yield _server_change(Verb.ADD, key, server, frontend)
+            yield _change(Verb.ADD, key, frontends, server)
         elif old[server] != real:
-            yield _server_change(Verb.CHANGE, key, server, frontend, str(old[server]), str(real))
+            yield _change(Verb.CHANGE, key, frontends, server, str(old[server]), str(real))
 
 
-def _server_change(
-    verb: Verb, key: str, server: str, frontend: FrontendAddress | None, before: str = "", after: str = ""
-) -> Change:
-    return Change(verb, PART, "real server", f"{key} -r {server}", before, after, frontend)
+def _change(verb: Verb, key: str, frontends: Frontends, server: str = "", before: str = "", after: str = "") -> Change:
+    """Return the change of a virtual server, or of one of its real servers."""
+    kind, subject = ("real server", f"{key} -r {server}") if server else ("virtual server", key)
+    first = frontends[0] if frontends else None
+    return Change(verb, PART, kind, subject, before, after, first, further=frontends[1:])
+
+
+def _frontends(key: str, virtual: VirtualServer | None) -> Frontends:
+    """Return where clients of a virtual server connect; nothing where it goes by a mark and nobody knows of whom."""
+    frontend = frontend_of(key)
+    if frontend is not None:
+        return (frontend,)
+    return virtual.frontends if virtual is not None else ()
 
 
 def change_of(command: Command, live: VirtualServers) -> Change:
     """Return what a command changes, as plans show it."""
-    verb, frontend = _VERBS[command.verb[1].lower()], frontend_of(command.key)
+    verb, virtual = _VERBS[command.verb[1].lower()], live.get(command.key)
     before, after = "", ""
-    virtual = live.get(command.key)
     if verb is Verb.CHANGE and virtual is not None:
         old = virtual.servers[command.server] if command.server else virtual.settings
         before, after = str(old), str(command.options)
-    if command.server:
-        return _server_change(verb, command.key, command.server, frontend, before, after)
-    return Change(verb, PART, "virtual server", command.key, before, after, frontend)
+    return _change(verb, command.key, _frontends(command.key, virtual), command.server, before, after)
 
 
 # -- routes -----------------------------------------------------------------------------------------------------------
@@ -95,8 +102,7 @@ def served(servers: VirtualServers) -> Iterator[Route]:
 
 def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
     for key, virtual in servers.items():
-        frontend = frontend_of(key)
-        for at in virtual.frontends if frontend is None else (frontend,):
+        for at in _frontends(key, virtual):
             for server, real in virtual.servers.items():
                 address, port = socket_of(server)
                 yield Route(at, address, port or at.port), real

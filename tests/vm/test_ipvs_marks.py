@@ -133,6 +133,9 @@ def test_what_somebody_takes_from_a_mark_is_told_and_put_back(world: World, tmp_
         run(f"ipvsadm -e {key} -r 100.64.0.19:0 -m -w 5")
         status = svcc("status", "--objects")
         assert (status.status, f"real server {key} -r 100.64.0.19:0" in status.text) == (1, True)
+        rows = follows("status", svcc("status", "--json").text)["listeners"]
+        held = {(one["service"], end["kernel"]) for one in rows for end in one["endpoints"] if "." in end["address"]}
+        assert held == {("shop", "changed"), ("inside", "as applied"), ("apart", "as applied")}
         assert svcc("apply", path, "-t", "ipvs", "-q").status == 0
         assert read_all() == whole
 
