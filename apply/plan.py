@@ -70,7 +70,7 @@ class Plan:
         if sha256(bundle_text(given.bundle).encode()).hexdigest() != fields["bundle-hash"]:
             raise InvalidPlan("this version of svcc makes other rules from it than the one that planned it: plan again")
         changes = tuple(_change_from_json(members(change)) for change in items(fields["changes"]))
-        return cls(given, optional(integer, fields["generation"]), changes, string(fields["basis"]))
+        return cls(given, optional(_whole_number, fields["generation"]), changes, string(fields["basis"]))
 
 
 def basis_of(generation: int | None, changes: Iterable[Change]) -> str:
@@ -135,4 +135,9 @@ def _change_from_json(data: Mapping[str, Json]) -> Change:
 
 
 def _frontend(data: Mapping[str, Json]) -> FrontendAddress:
-    return FrontendAddress(optional(string, data["address"]), string(data["protocol"]), integer(data["port"]))
+    return FrontendAddress(optional(string, data["address"]), string(data["protocol"]), _whole_number(data["port"]))
+
+
+def _whole_number(value: object) -> int:
+    """Return a number that is whole by JSON Schema (core 4.2.3), as 80.0 is also."""
+    return integer(int(value) if isinstance(value, float) else value)

@@ -138,6 +138,16 @@ def _members(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
     return [path, *(one for key, value in inner for one in _members(value, (*path, key)))]
 
 
+def test_a_number_that_json_writes_with_a_point_is_whole_to_a_plan_also() -> None:
+    document = _saved(bundle=False) | {"generation": 7.0}
+    (first, *_) = document["changes"]
+    first = first | {"place": {"address": "198.19.10.1", "protocol": "tcp", "port": 80.0}}
+    found = Plan.from_json(document | {"changes": [first]})
+    assert repr((found.generation, found.changes[0].frontend)) == repr((7, FrontendAddress("198.19.10.1", "tcp", 80)))
+    with pytest.raises(svcc.InvalidPlan, match="generation"):
+        Plan.from_json(document | {"generation": 7.5})
+
+
 @given(st.data(), st.booleans())
 def test_a_plan_that_somebody_altered_is_refused_or_a_plan(data: st.DataObject, bundle: bool) -> None:
     """Whatever it holds, it is a plan of svcc's own rules, or an error of svcc's own tree."""

@@ -1,7 +1,8 @@
 """Run the tests that need no kernel against the built wheel, in environments other than the developer's.
 
 ``python -m support.tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
-``python -m support.tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
+``python -m support.tools.elsewhere pythons``: on the newest Python of this machine; on those between the lowest and the
+newest the units and the golden files alone. Says which Pythons were not found.
 With both words all of these run side by side, and each prints its output when it is done.
 By the golden files, a difference in a single byte of output is a failure there.
 """
@@ -22,6 +23,8 @@ from support.tools.project import ROOT, floors, settings
 _CACHE = ROOT / ".cache" / "elsewhere"
 #: Minor versions of Python 3 beyond the lowest that svcc supports.
 PYTHONS = (12, 13, 14)
+#: What a Python between two others has to pass: what breaks there alone shows in these, and all of it is a minute more.
+_BETWEEN = ("tests/unit", "tests/golden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Place:
     name: str
     python: str
     constraints: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()  # files and folders; none: all
 
     @property
     def directory(self) -> Path:
@@ -62,6 +66,7 @@ class Place:
             "not slow",
             "-p",
             "no:cacheprovider",
+            *self.tests,
         ]
         return _run(*command, HYPOTHESIS_PROFILE="quick", PYTHONSAFEPATH="1")
 
@@ -99,6 +104,7 @@ def _oldest() -> Iterator[Place]:
 
 
 def _further() -> Iterator[Place]:
+    found = []
     for minor in PYTHONS:
         name = f"python3.{minor}"
         if sys.version_info[:2] == (3, minor):
@@ -108,7 +114,9 @@ def _further() -> Iterator[Place]:
             print(f"{name}: not found on this machine, nothing tried with it")
         else:
             print(f"{name}: {python}")
-            yield Place(name, python)
+            found.append((name, python))
+    for name, python in found:
+        yield Place(name, python, tests=() if name == found[-1][0] else _BETWEEN)
 
 
 def _find(name: str) -> str | None:
