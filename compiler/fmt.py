@@ -31,7 +31,7 @@ def format_source(source: Source, path: Path | None = None) -> str | list[Diagno
     It does not follow includes. Line ends are those of the first line. A text that is in this layout already stays as
     it is.
     """
-    if source.name.endswith(".json") or source.text.lstrip().startswith("{"):
+    if source.is_json():
         return [_json(source)]
     if too_much(source) is not None:
         return parse_shown(source, path)[1]

@@ -1,8 +1,10 @@
-"""Words that begin statements of other tools, and the statements of svcc's language that mean the same. Tables only."""
+"""Words that begin statements of other tools, and the statements of svcc's language that mean the same."""
 
 from __future__ import annotations
 
 import re
+
+from svcc.compiler.own_values import with_values
 
 #: The beginning of a hint that names svcc's statement.
 WORD_IS = "svcc's word for that is:"
@@ -20,7 +22,7 @@ _MAX_CONNECTIONS = "max-connections 200"
 #: lower case and without `_`, `-` and `:`; the block in which svcc has a statement for it ("" is the file); and that
 #: statement.
 _WORDS: tuple[tuple[str, str, str], ...] = (
-    ("listen listeners frontend virtualserver virtualservergroup vserver svc app", "", _SERVICE),
+    ("listen listeners frontend virtual virtualserver virtualservergroup vserver svc app", "", _SERVICE),
     ("resource kind metadata spec apiversion", "", _SERVICE),
     ("backend upstream pool backends upstreams servers", "", "endpoints web { 100.64.0.9; 100.64.0.19 }"),
     ("define def var variable const set export locals", "", "let office = [10.0.0.0/8]"),
@@ -29,7 +31,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("version", "", "svcc 1"),
     ("global globaldefs settings config", "", "cluster { … }"),
     ("registered", "endpoints", "registered 100.64.0.0/24, a line in a pool"),
-    ("server realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
+    ("server real realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
     ("ip ips addr addresses host hostname", "node", "address 10.0.0.4"),
     ("podcidr podcidrs clustercidr cidr podnetwork podnetworks", "cluster", "pods 100.64.0.0/24"),
     ("servicenodeportrange nodeportrange portrange", "cluster", "nodeports 30000-32767"),
@@ -66,7 +68,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("externalips externalip publicip loadbalancerip", "service", "external-ip 203.0.113.7"),
     ("ports listen expose publish published", "service", "port http 80/tcp -> 8080"),
     ("targetport containerport forwardport", "service", "port 80/tcp -> 8080"),
-    ("tcp udp dport listenstream listendatagram", "service", "port 80/tcp"),
+    ("tcp udp sctp dport listenstream listendatagram", "service", "port 80/tcp"),
     ("nodeport", "service", "port 80/tcp nodeport 30080"),
     ("protocol mode", "service", "port 80/tcp, the protocol behind the port"),
     ("lbalgo lbpolicy lvssched balance algorithm lbmethod loadbalance", "service", "scheduler wrr"),
@@ -81,6 +83,9 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("masq nat", "service", "masquerade always"),
     ("source sourceaddr sourceaddress tosource", "service", "snat 203.0.113.8"),
 )
+
+#: Words whose values are not to be let in.
+_REFUSING = ("deny", "blacklist", "tcprequest", "acl")
 
 #: Words for what svcc leaves to others; the block in which they are found (None: anywhere); and what the message says.
 _LEFT: tuple[tuple[str, str | None, str], ...] = (
@@ -142,6 +147,9 @@ _LEFT: tuple[tuple[str, str | None, str], ...] = (
     ("http stream events", "", "services stand at the top of the file, in no other block"),
 )
 
+#: Words that stand behind an address or a port in tools that look into connections.
+OF_PROXIES = "sendproxy sendproxyv2 acceptproxy cookie ssl tls https http2 h2 verify sni"
+
 #: Words that stand behind an endpoint's address in other tools, and what to write instead.
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("maxconn maxconns maxconnections connlimit", f"{WORD_IS} {_MAX_CONNECTIONS}"),
@@ -152,29 +160,36 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("node nodename host at", f"{WORD_IS} on node-a"),
     ("zone", "its zone is that of its node: on node-a, and node node-a { address 10.0.0.5; zone eu-1a }"),
     ("slowstart", "it has its share at once; to begin with less of it: weight 1, and more in a later apply"),
-    ("sendproxy sendproxyv2 cookie ssl verify sni", _BALANCES),
+    (OF_PROXIES, _BALANCES),
 )
 
 
-def foreign_word(word: str, block: str) -> str | None:
-    """Return svcc's statement for a word that begins a statement in other tools. Return None for an unknown word."""
+def foreign_word(word: str, block: str, statement: str = "") -> str | None:
+    """Return svcc's statement for a word that begins a statement in other tools, with the values of that statement.
+
+    Return None for an unknown word.
+    """
     plain = _plain(word)
     entries = [(where, form) for words, where, form in _WORDS if plain in words.split()]
     left = next((said for words, where, said in _LEFT if where in (None, block) and plain in words.split()), None)
     if not entries or (left and block not in (where for where, _ in entries)):
         return left
     where, form = next((e for e in entries if e[0] == block), entries[0])
+    if plain not in _REFUSING:
+        form = with_values(form, statement)
     place = "" if where in (block, "endpoints") else f" in a `{where}`" if where else " at the top of a file"
     return f"{WORD_IS} {form}" if not place else f"svcc's word for that{place} is: {form}"
 
 
-def foreign_option(word: str) -> str | None:
+def foreign_option(word: str, statement: str = "") -> str | None:
     """Return svcc's option for a word that stands behind an endpoint's address in other tools.
 
     Return None for an unknown word.
     """
     plain = _plain(word)
-    return next((said for words, said in _OPTIONS if plain in words.split()), None)
+    said = next((said for words, said in _OPTIONS if plain in words.split()), None)
+    number = re.search(rf"{re.escape(word)}[\s=:]+(\d+)", statement)
+    return said and (said.replace(_MAX_CONNECTIONS, f"max-connections {number[1]}") if number else said)
 
 
 def _plain(word: str) -> str:

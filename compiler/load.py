@@ -61,7 +61,7 @@ def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
     first = None if name == "-" else source_of(name, data)
-    if name.endswith(".json") or read.text.lstrip().startswith("{"):
+    if read.is_json():
         program, diagnostics = from_json(read)
         if program is None:
             from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors

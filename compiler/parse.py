@@ -134,7 +134,7 @@ class Parser:
                 self._lark.parse(text)
             except UnexpectedInput as error:
                 from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
-                from svcc.compiler.syntax_error import explain, statement_at
+                from svcc.compiler.syntax_error import brace_below, explain, statement_at
 
                 count += 1
                 begin = _last_start(transformer.items)
@@ -144,6 +144,11 @@ class Parser:
                     found = explain(error, source, text, begin)
                     if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):
                         diagnostics.append(found)
+                if (brace := brace_below(error, text)) is not None:
+                    at = _offset(error, text)
+                    items += transformer.items[:-1]
+                    text = " " * begin + text[begin:at] + " " * (brace - at) + text[brace:]
+                    continue
                 start, end = statement_at(text, _offset(error, text), begin)
                 if not text[start:end].strip():
                     return None, _shown(diagnostics, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -18,6 +19,11 @@ class Source:
     text: str
     #: How many lines end before each block of :data:`_BLOCK` characters.
     _ended: list[int] = field(default_factory=list, repr=False)
+
+    def is_json(self) -> bool:
+        """Whether the text is in the JSON form, by its file's name or by how it begins; not where it begins like a
+        template."""
+        return self.name.endswith(".json") or re.match(r"\s*\{(?![{%#])", self.text) is not None
 
     def position(self, offset: int) -> tuple[int, int]:
         """Return line and column of a character offset, both counted from 1."""

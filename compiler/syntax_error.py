@@ -10,11 +10,12 @@ from lark import Token, UnexpectedInput, UnexpectedToken
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
-from svcc.compiler.foreign_words import foreign_option, foreign_word
+from svcc.compiler.foreign_words import OF_PROXIES, foreign_option, foreign_word
 from svcc.compiler.names import quotable
 from svcc.compiler.slips import hint_for_line, hint_for_piece
 from svcc.compiler.slips.checks import CHECK_OPTIONS
 from svcc.compiler.slips.signs import hints_for_hidden_characters
+from svcc.compiler.slips.slip import protocol_of
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -86,8 +87,8 @@ _FORMS = {
 }
 _NOT_SAID = {"$END", "OTHER"}
 #: What to say about a sign that is valid only in other places.
+_LISTS = ("vip", "external-ip", "allow-from", "pods", "services", "snat", "masquerade", "address", "security")
 _KINDS = {
-    "_COMMA": "values stand side by side, without commas",
     "LSQB": "only a `let` has its values in brackets: here they stand side by side",
     "RSQB": "only a `let` has its values in brackets: here they stand side by side",
     "BRACKETED": "only an endpoint with a port has its address in brackets",
@@ -111,6 +112,9 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 _STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # a longer piece says no more, and takes longer to look at
 _NAMED = re.compile(r"[A-Za-z][\w-]*\s+(\d+(?:\.\d+){3}(?::\d+)?)(?!\S)")  # a word, and an address
+_BELOW = re.compile(r"(?:[\s;]|#[^\n]*\n)+\{")  # what may stand between the name of a block and its brace
+#: A placeholder of a template, and the rest of the statement that it stands in.
+_TEMPLATE = re.compile(r"(?=\{\{|\{%|\$\{)(?:\{\{.*?\}\}|\{%.*?%\}|\$\{[^}\n]*\}|[^;}\n])+")
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
 
 
@@ -163,6 +167,8 @@ def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
     where the block that the statement opens, or is in, never ends.
     """
     place = _place(text, offset, begin)
+    if (template := _TEMPLATE.match(text, offset)) is not None:
+        return place.start, template.end()
     depth = listing = 0
     for mark in _MARKS.finditer(text, place.start):
         sign = mark.group()
@@ -180,6 +186,14 @@ def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
         elif sign in ";\n" and not depth and not listing and mark.start() >= offset:
             return place.start, mark.start()
     return offset, offset
+
+
+def brace_below(error: UnexpectedInput, text: str) -> int | None:
+    """Return the offset of a `{` that stands below the name of its block, where that is the error. Else return None."""
+    if not isinstance(error, UnexpectedToken) or error.token.type != "_END":
+        return None
+    found = _BELOW.match(text, error.token.start_pos or 0)
+    return found.end() - 1 if found and "LBRACE" in (error.accepts or error.expected) else None
 
 
 def explain(error: UnexpectedInput, source: Source, text: str, begin: int) -> Diagnostic:
@@ -226,11 +240,12 @@ class _Culprit:
             return self._unexpected(f"found `{token}`", separate)
         if token.type == "NAME" and known and "NAME" not in self.expected:
             hint = self._option() or self._shape() or self._separate() or did_you_mean(token, known)
-            hint = hint or f"here can stand {one_of([f'`{k}`' for k in known])}"
+            arrow = ["->"] if "__ANON_0" in self.expected else []
+            hint = hint or f"here can stand {one_of([f'`{k}`' for k in arrow + known])}"
             message = f"`{token}` is not an option of this statement"
             return Diagnostic(Code.UNKNOWN_STATEMENT, message, self.span, hint)
         hint = (
-            (self._foreign() if self.at == 0 else self._option()) or self._separate() or self._shape() or self._form()
+            (self._foreign() if self.at == 0 else self._option()) or self._shape() or self._separate() or self._form()
         )
         return self._unexpected(f"found `{token.strip()}`", hint)
 
@@ -266,10 +281,12 @@ class _Culprit:
 
     def _foreign(self) -> str | None:
         """Return what to say about a statement that begins like one of another tool's. Return None for any other."""
-        return hint_for_line(self.statement) or foreign_word(self.token, self.block)
+        return hint_for_line(self.statement) or foreign_word(self.token, self.block, self.statement)
 
     def _option(self) -> str | None:
-        return foreign_option(self.token) if self.block == "endpoints" else None
+        if self.block == "endpoints":
+            return foreign_option(self.token, self.statement)
+        return foreign_option(self.token) if self.token in OF_PROXIES.split() else None
 
     def _home(self) -> list[str]:
         """Return the blocks in which the word begins a statement; none where it opens a block that no such statement
@@ -296,6 +313,8 @@ class _Culprit:
         expected = self.expected
         left_out = _NOT_SAID | {"STRING"} if "NAME" in expected else _NOT_SAID
         forms = {_FORMS[t] for t in expected - left_out if t in _FORMS}
+        if self.statement[: self.at].split()[-1:] == ["expect"]:
+            forms = {"a status"}
         said = sorted(forms - {"the end of the statement"}) + sorted(f"`{k}`" for k in _keywords(expected))
         if not said or ("_END" in expected and not self.ended):
             said.append("the end of the statement")
@@ -312,6 +331,14 @@ class _Culprit:
             return None
         return f"`{self.statement.split()[0]}` is {one_of([f'`{value}`' for value in values])}"
 
+    def _port(self) -> str | None:
+        """Return what to say about a port that lacks its protocol or is no number. Return None for a port's name."""
+        if re.fullmatch(r"\d{1,5}(?:-\d{1,5})?", self.token):
+            return f"a port names its protocol: {self.token}/{protocol_of(self.statement)}"
+        if re.search(r"\s\d{1,5}(?:-\d{1,5})?/\w", self.statement[self.at :]):
+            return None
+        return "a port is a number or a range of numbers, with its protocol: 80/tcp, 5000-5099/udp"
+
     def _form(self) -> str | None:
         """Return what to say about the kind of the word. Return None where there is nothing to say."""
         token, expected = self.token, self.expected
@@ -319,8 +346,8 @@ class _Culprit:
             return f"without quotes: {token[1:-1]}"
         if values := self._values():
             return values
-        if "PORT_SPEC" in expected and token.isdigit():
-            return f"a port names its protocol: {token}/tcp"
+        if "PORT_SPEC" in expected and token[0].isdigit() and (port := self._port()) is not None:
+            return port
         if "STRING" in expected and "NAME" in expected and quotable(token):
             return f'a name that begins with a digit, or has such signs, is quoted: "{token}"'
         if token.type == "OTHER" and "NAME" in expected:
@@ -333,7 +360,7 @@ class _Culprit:
             return f"a let is written ${token}; svcc looks up no host names: write the address"
         if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
             return "svcc looks up no host names: write the address"
-        if token.type == "LBRACE" and self.text.startswith("{{", token.start_pos or 0):
+        if token.type == "LBRACE" and _TEMPLATE.match(self.text, token.start_pos or 0):
             return "that is for a template: svcc reads what was made of it"
         if token.type == "RBRACE" and not self.place.blocks:
             return "it ends no block: one `}` too many"
@@ -341,6 +368,8 @@ class _Culprit:
             return "a block stands in braces: { … }"
         if token.type == "LBRACE" and "NAME" in expected and self.statement.strip() in _OPENING:
             return f"the name stands before the `{{`: {self.statement.strip()} web {{ … }}"
+        if token.type == "_COMMA" and self.statement.split()[0] in (*_LISTS, "nodeport-addresses", "endpoints"):
+            return "values stand side by side, without commas"
         return next(hints_for_hidden_characters(token), None) or _KINDS.get(token.type)
 
 

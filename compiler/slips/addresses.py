@@ -53,6 +53,14 @@ SLIPS = slips(
         r"^(?:allow-from|pods|services|nodeport-addresses|masquerade)\s.*?(?<!\S)(?P<head>\d+(?:\.\d+){0,2})/(?P<length>\d+)",
         _short,
     ),
+    (
+        r"^allow-from\s.*?\b(?P<word>except|not|but)\b.*",
+        "it lists who may come, and all others may not: there is no `{word}`",
+    ),
+    (
+        r"^(?P<word>vip|external-ip)\s+shared\s+(?P<address>\S+)",
+        "the word follows the address: {word} {address} shared",
+    ),
     (r"^allow-from\s.*?![\s\d].*", "it lists who may come, and all others may not: there is no `!`"),
     (r"(?<!\S)(?P<address>[\da-fA-F.:]*[.:][\da-fA-F.:]*)%\S+", "an address has no zone behind it: {address}"),
     (r"^(?:vip|external-ip)\s.*?\s(?P<port>\d+/\w+)$", "the port is a statement of its own: port {port}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from svcc.compiler.slips.slip import slips
 from svcc.compiler.suggest import did_you_mean
 
@@ -14,7 +16,14 @@ SLIPS = slips(
         r"^check\s+(?P<kind>https?)\s+(?P<path>/\S*)\s+(?P<port>80|443|\d{4,5})$",
         "the port comes first: check {kind} {port} {path}",
     ),
-    (r"\bexpect\s+(?P<class>[1-5])[xX]{2}", "a range is written with `-`: expect {class}00-{class}99"),
+    (
+        r"\bhost\s+(?P<host>[\w.-]+:\d+|\[[\da-fA-F:]+\](?::\d+)?|\d[\w.-]*[a-z][\w.-]*)",
+        'such a host is quoted: host "{host}"',
+    ),
+    (r"\bhost$", "write: host shop.example"),
+    (r"^check\s+dns\s+(?:\d+\s+)?(?P<name>\d[\w.-]*[a-z][\w.-]*)", 'such a name is quoted: check dns "{name}"'),
+    (r"\bevery\s+(?P<number>\d*\.\d+)s", lambda m: f"a time is a whole number: {round(float(m['number']) * 1000)}ms"),
+    (r"\bexpect\s+(?P<class>[1-5])(?:[xX]{2}|\*{1,2}|00-$)", "a range is written with `-`: expect {class}00-{class}99"),
     (
         r"\bexpect\s+(?P<first>[1-5]\d\d)\s*,?\s*(?P<last>[1-5]\d\d)\b",
         "it is one status, or a range: expect {first}-{last}",
@@ -26,6 +35,7 @@ SLIPS = slips(
     (r"^check\s+(?P<path>/\S*)", "write how it is asked: check http {path}"),
     (r"^check\s+(?P<port>\d+)$", "write how it is asked: check tcp {port}"),
     (r"^check\s+every\s+(?P<time>\S+)", "write how it is asked: check tcp every {time}"),
+    (r"^check\s+(?P<kind>https?)\s+:(?P<port>\d+)(?P<path>/\S*)", "write: check {kind} {port} {path}"),
     (r"^check\s+(?P<kind>\w+)\s+:(?P<port>\d+)", "write: check {kind} {port}"),
     (r"^check\s+(?P<kind>https?)\s+(?P<port>\d+)(?P<path>/\S*)", "write: check {kind} {port} {path}"),
     (r"^check\s+(?P<kind>\w+)\s+port\s+(?P<port>\d+)(?P<rest>.*)", "write: check {kind} {port}{rest}"),
@@ -45,8 +55,10 @@ SLIPS = slips(
         r"^check\s+(?P<kind>https?)\s+(?:GET|HEAD|OPTIONS)\s+(?P<path>\S+)",
         "a check asks by GET alone: check {kind} {path}",
     ),
+    (r"^check\s.*,.*", lambda m: f"without commas: {re.sub(r' *, *', ' ', m.string)}"),
+    (r"\bexpect\s+\S+", "a status is a number: expect 200, or expect 200-399"),
     (
-        r"^check\s+\w+(?:\s+\d+)?\s+(?P<word>[A-Za-z_-]+)\s+\d\S*",
+        rf"^check\s+\w+(?:\s+\d+)?\s+(?P<word>(?!(?:{'|'.join(CHECK_OPTIONS)})\b)[A-Za-z_-]+)\s+\d\S*",
         lambda m: did_you_mean(m["word"], CHECK_OPTIONS) or f"`{m['word']}` is not an option of a check",
     ),
 )

@@ -16,7 +16,10 @@ _RULES = (
 
 #: Whole statements, recognized by their first words.
 LINES = slips(
-    (r"^(?:sudo\s+)?ipvsadm\b|^-[AaEe]\s+-[tuf]\s|^(?:TCP|UDP|SCTP|FWM)\s+\S+\s+\w+$", _tool("ipvsadm")),
+    (
+        r"^(?:sudo\s+)?ipvsadm\b|^-[AaEe]\s+-[tuf]\s|^(?:TCP|UDP|SCTP)\s+\S+:\d+\s+\w+$|^FWM\s+\d+\s+\w+$",
+        _tool("ipvsadm"),
+    ),
     (r"^->\s+\S+\s+(?:Masq|Route|Tunnel)\b", _tool("ipvsadm")),
     (r"^(?:sudo\s+)?ip6?tables\b|^-[AIN]\s+[A-Z]", _tool("iptables")),
     (r"^(?:sudo\s+)?nft\b|^(?:table|chain|ip6?\s+[sd]addr|(?:tcp|udp)\s+dport\s.*\b(?:dnat|accept))\b|^dnat\b", _RULES),
@@ -24,8 +27,9 @@ LINES = slips(
         r"^(?:sudo\s+)?(?:firewall-cmd|ufw)\b|^--(?:add|remove|permanent|zone)\b|^(?:rule|rich-rule)\b",
         "svcc opens no ports of a firewall; a service says what it has: port 80/tcp",
     ),
-    (r"^(?:-p|--proto\w*)\s+(?P<protocol>tcp|udp|sctp)\b.*--dports?\s+(?P<port>\d+)", "write: port {port}/{protocol}"),
-    (r"^-[tu]\s+(?P<address>[\d.]+):(?P<port>\d+)", "write: vip {address}, and port {port}/tcp"),
+    (r"^(?:-p|--proto\w*)\s+(?i:tcp|udp|sctp)\b.*--dports?\s+(?P<port>\d+)", "write: port {port}/{spoken}"),
+    (r"^-t\s+(?P<address>[\d.]+):(?P<port>\d+)", "write: vip {address}, and port {port}/tcp"),
+    (r"^-u\s+(?P<address>[\d.]+):(?P<port>\d+)", "write: vip {address}, and port {port}/udp"),
     (r"^-s\s+(?P<name>\w+)", "write: scheduler {name}"),
     (r"^-p\s+(?P<time>\d+)", "write: affinity client-ip {time}s"),
     (r"^[A-Z]\w+=\S+\.(?:target|service)\b", "that is for a unit of systemd's, and no part of a program"),

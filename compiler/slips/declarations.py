@@ -52,7 +52,15 @@ SLIPS = slips(
         "the `$` stands where the name is used: let {name} = {rest}",
     ),
     (r"^let\s+(?P<name>\w+)\s*=\s*\((?P<rest>[^()]*)\)?", "values stand in square brackets: let {name} = [{rest}]"),
-    (r"^node\s+(?P<name>\S+)\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+(?P<one>[\w./-]+)\s*,\s*(?P<two>[\w./-]+).*",
+        "one block for each: {block} {one} {{ … }}, and {block} {two} {{ … }}",
+    ),
+    (
+        r"^let\s+(?P<one>\w+)\s*,\s*(?P<two>\w+)\b.*",
+        "one statement for each name: let {one} = [10.0.0.0/8]; let {two} = [192.168.0.0/16]",
+    ),
+    (r"^node\s+(?P<name>[^\s:=]+)\s*[:=]?\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
     (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
 )

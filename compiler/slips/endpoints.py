@@ -9,19 +9,21 @@ from svcc.compiler.slips.slip import slips
 
 
 def _pool(found: re.Match[str]) -> str:
-    members = "; ".join(re.split(r"[,;]?\s+", found["rest"].strip()))
+    members = "; ".join(re.split(r"[,;]?\s+", found["rest"].replace('"', "").strip()))
     return f"write: endpoints {found['name']} {{ {members} }}"
 
 
 def _members(found: re.Match[str]) -> str:
-    members = "; ".join(re.split(r"\s*[,;]\s*|\s+(?=[\d\[])", found["rest"].strip()))
+    members = "; ".join(re.split(r"\s*[,;]\s*|\s+(?=[\d\[])", found["rest"].replace('"', "").strip()))
     return f"endpoints stand in a block: endpoints {{ {members} }}"
 
 
 def _weight(found: re.Match[str]) -> str:
-    """Return a hint with a share as a whole number: 50 for 50%, 5 for 0.5."""
-    number = found["number"].replace("0.", "", 1).replace(".", "")
-    return f"weights are whole numbers that count beside each other: weight {int(number)}"
+    """Return a hint with a share as a whole number: 50 for 50%. What a fraction is depends on the other weights."""
+    number = float(found["number"])
+    if number.is_integer():
+        return f"weights are whole numbers that count beside each other: weight {round(number)}"
+    return "weights are whole numbers that count beside each other: for 0.25 and 0.5 write 1 and 2"
 
 
 def _share(found: re.Match[str]) -> str:
@@ -68,6 +70,9 @@ SLIPS = slips(
         r"^endpoints\s+\$(?P<name>[\w.-]+)",
         "a pool is called by its name, endpoints {name}; a let stands in a block: endpoints {{ ${name} }}",
     ),
+    (r"^\[(?P<address>[\da-fA-F:]+)\](?P<port>\d+)", "write: [{address}]:{port}"),
+    (r"^\[(?P<address>[\da-fA-F:]+)\]:$", "write: {address}, or with a port: [{address}]:8080"),
+    (r"^(?P<address>\[[\da-fA-F:]+)%[^\]\s]*(?P<rest>\]\S*)", "an address has no zone behind it: {address}{rest}"),
     (r"^endpoints\s+\[\s*\]?$", "endpoints stand in a block: endpoints {{ }}"),
     (
         r"[a-z]+://(?P<host>\[?[\w.:]+[\]\w]).*",
@@ -78,7 +83,7 @@ SLIPS = slips(
         _pool,
     ),
     (r"^\[?[\da-fA-F]*[.:][^,]*,.*", "one endpoint a line, or `;` between them, and no commas"),
-    (r"^endpoints\s+\[?(?P<rest>\d+(?:\.\d+){3}[^\]]*)\]?$", _members),
+    (r"^endpoints\s*[=:]?\s*\[?\s*(?P<rest>\"?\d+(?:\.\d+){3}[^\]]*)\]?$", _members),
     (r"^\d+(?:\.\d+){3}$", "say what the address is: address, vip or external-ip, or a line in `endpoints {{ … }}`"),
     (
         r"^(?P<address>[\d.]+)\s+port\s+(?P<port>\d+)",

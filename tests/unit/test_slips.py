@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from svcc.compiler.codes import Code
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
+from svcc.compiler.syntax_error import STATEMENTS
 
 _SERVICE = "service web {{\n  vip 198.19.0.1\n  port 80/tcp\n  {}\n  endpoints {{ 100.64.0.9 }}\n}}\n"
 _PORT = "service web {{\n  vip 198.19.0.1\n  {}\n  endpoints {{ 100.64.0.9 }}\n}}\n"
@@ -14,7 +18,7 @@ _CLUSTER = "cluster {{\n  {}\n}}\n"
 _TOP = "{}\nservice web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.9 }} }}\n"
 
 _WORD = "svcc's word for that is: "
-_LINE = f"{_WORD}100.64.0.9:8080 weight 2, a line in `endpoints {{ … }}`"
+_LINE = ", a line in `endpoints { … }`"
 _CHECK = "that is for all endpoints: check tcp every 5s fall 3 rise 2, a line of the service"
 _FORWARD = "(it is `masquerade`, `direct` or `tunnel`)"
 _MASQUERADE = "(it is `auto`, `always` or `never`)"
@@ -37,8 +41,8 @@ SLIPS: list[tuple[str, str, str]] = [
     (_ENDPOINT, "100.64.0.9:80 disabled", "to get nothing new: 100.64.0.9:80 draining; or leave the line out"),
     (_ENDPOINT, "100.64.0.9 100", "write: 100.64.0.9 weight 100, or a port: 100.64.0.9:100"),
     (_ENDPOINT, "100.64.0.9 port 8080", "the port follows the address: 100.64.0.9:8080"),
-    (_ENDPOINT, "address: 100.64.0.9", _LINE),
-    (_ENDPOINT, "ip 100.64.0.9", _LINE),
+    (_ENDPOINT, "address: 100.64.0.9", f"{_WORD}100.64.0.9{_LINE}"),
+    (_ENDPOINT, "ip 100.64.0.9", f"{_WORD}100.64.0.9{_LINE}"),
     (_ENDPOINT, "tcp://100.64.0.9:80", "an endpoint is an address, and how it is spoken to is not said: 100.64.0.9:80"),
     (_ENDPOINT, "100.64.0.9:80, 100.64.0.19:80", "one endpoint a line, or `;` between them, and no commas"),
     (_SERVICE, "endpoints 100.64.0.9 100.64.0.19", "endpoints stand in a block: endpoints { 100.64.0.9; 100.64.0.19 }"),
@@ -54,12 +58,12 @@ SLIPS: list[tuple[str, str, str]] = [
     (_SERVICE, "least_conn;", f"{_WORD}scheduler lc"),
     (_SERVICE, "proxy_pass web;", f"{_WORD}endpoints {{ 100.64.0.9; 100.64.0.19 }}"),
     (_SERVICE, "default_backend web", f"{_WORD}endpoints {{ 100.64.0.9; 100.64.0.19 }}"),
-    (_SERVICE, "weight 4", _LINE),
+    (_SERVICE, "weight 4", f"{_WORD}100.64.0.9:8080 weight 2{_LINE}"),
     (_SERVICE, "deny all", f"{_WORD}allow-from 10.0.0.0/8"),
     (_SERVICE, "endpoint 100.64.0.9", "did you mean `endpoints`?"),
-    (_CLUSTER, "podCIDR: 10.0.0.0/8", f"{_WORD}pods 100.64.0.0/24"),
-    (_CLUSTER, "cluster-cidr 10.0.0.0/8", f"{_WORD}pods 100.64.0.0/24"),
-    (_CLUSTER, "service-node-port-range 1-2", f"{_WORD}nodeports 30000-32767"),
+    (_CLUSTER, "podCIDR: 10.0.0.0/8", f"{_WORD}pods 10.0.0.0/8"),
+    (_CLUSTER, "cluster-cidr 10.0.0.0/8", f"{_WORD}pods 10.0.0.0/8"),
+    (_CLUSTER, "service-node-port-range 1-2", f"{_WORD}nodeports 1-2"),
     (_CLUSTER, "interface eth0", f"{_WORD}vip-device svcc0"),
     (_TOP, "node a { ip 10.0.0.4 }", f"{_WORD}address 10.0.0.4"),
     # what svcc leaves to others
@@ -190,8 +194,8 @@ COMMANDS: list[tuple[str, str, str]] = [
     (_SERVICE, "ops", f"{_WORD}one-packet yes"),
     # HAProxy, nginx
     (_ENDPOINT, "web1 100.64.0.9:80", "an endpoint has no name: 100.64.0.9:80"),
-    (_ENDPOINT, "100.64.0.9:80 maxconn 100", f"{_WORD}max-connections 200"),
-    (_ENDPOINT, "100.64.0.9:80 max_conns=100", f"{_WORD}max-connections 200"),
+    (_ENDPOINT, "100.64.0.9:80 maxconn 100", f"{_WORD}max-connections 100"),
+    (_ENDPOINT, "100.64.0.9:80 max_conns=100", f"{_WORD}max-connections 100"),
     (
         _ENDPOINT,
         "100.64.0.9:80 slow_start=30s",
@@ -362,18 +366,107 @@ FORMS: list[tuple[str, str, str]] = [
     (_TOP, "export CORP=10.0.0.0/8", f"{_WORD}let office = [10.0.0.0/8]"),
     (_TOP, "namespace shop { }", "a name has its namespace in it: service shop/web { … }"),
     (_TOP, "global_defs { }", f"{_WORD}cluster {{ … }}"),
-    (_SERVICE, "lb_kind DR", _FORWARDS),
-    (_SERVICE, "lb_policy: ROUND_ROBIN", f"{_WORD}scheduler wrr"),
+    (_SERVICE, "lb_kind DR", f"{_WORD}forward direct"),
+    (_SERVICE, "lb_kind", _FORWARDS),
+    (_SERVICE, "lb_policy: ROUND_ROBIN", f"{_WORD}scheduler rr"),
     (_SERVICE, "maintenance", f"{_WORD}100.64.0.9 draining, a line in `endpoints {{ … }}`"),
     (_SERVICE, "shared yes", f"{_WORD}external-ip 203.0.113.7 shared, behind the address"),
     (_SERVICE, "loadBalancerIP: 203.0.113.7", f"{_WORD}external-ip 203.0.113.7"),
 ]
 
 
+_ALLOWED = "it lists who may come, and all others may not: there is no `except`"
+_SHARES = "weights are whole numbers that count beside each other"
+_PER = "without `per`, each address and port remembers clients by itself; `per service`: all of them together"
+_FORM = "a port is a number or a range of numbers, with its protocol: 80/tcp, 5000-5099/udp"
+_TWO = "one statement for each port, each with a name: port domain-udp 53/udp; port domain-tcp 53/tcp"
+
+#: What keeps the protocol, the numbers and the addresses that were written.
+OWN: list[tuple[str, str, str]] = [
+    (_PORT, "port udp 53 -> 5353", "write: 53/udp -> 5353"),
+    (_PORT, "port UDP 5000-5099 -> 6000", "write: 5000-5099/udp -> 6000"),
+    (_PORT, "port 53 -> 5353 sctp", "write: 53/sctp -> 5353"),
+    (_PORT, "port 53,54 udp", "one statement for each port, each with a name: port domain 53/udp; port p54 54/udp"),
+    (_PORT, "port 53 proto udp", "a port names its protocol: 53/udp"),
+    (_PORT, "port dns 53 protocol UDP targetPort 5353", "a port names its protocol: 53/udp"),
+    (_PORT, "port dport 53 proto udp", "write: port 53/udp"),
+    (_PORT, "port 53/udp 53/tcp", _TWO),
+    (_PORT, "port 80 TCP", "write: 80/tcp"),
+    (_PORT, "port 80tcp", "write: 80/tcp"),
+    (_PORT, "port 80/ tcp", "write: 80/tcp"),
+    (_PORT, "port 5000-5099", "a port names its protocol: 5000-5099/tcp"),
+    (_PORT, "port rtp-udp 5000-5099", "a port names its protocol: 5000-5099/udp"),
+    (_PORT, "port 8o80/tcp", _FORM),
+    (_PORT, "port 1_000/tcp", _FORM),
+    (_PORT, "port 9p 80/tcp", 'a name that begins with a digit, or has such signs, is quoted: "9p"'),
+    (_PORT, "port 80/tcp as web", "the name comes first: port web 80/tcp"),
+    (_PORT, "port 80/tcp redirect 8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 80/tcp tls", _LOOKS),
+    (_PORT, "port 80/tcp again", "here can stand `->` or `nodeport`"),
+    (
+        _PORT,
+        "port http 80/tcp, https 443/tcp",
+        "one statement for each port: port http 80/tcp; port https 443/tcp",
+    ),
+    (_SERVICE, "udp 53 -> 5353", f"{_WORD}port 53/udp -> 5353"),
+    (_SERVICE, "listen 443 ssl", f"{_WORD}port 443/tcp"),
+    (_SERVICE, "targetPort: 9376", f"{_WORD}port 80/tcp -> 9376"),
+    (_SERVICE, "nodePort: 30081", f"{_WORD}port 80/tcp nodeport 30081"),
+    (_SERVICE, "-u 198.19.0.1:53", "write: vip 198.19.0.1, and port 53/udp"),
+    (_SERVICE, "lb_algo wlc", f"{_WORD}scheduler wlc"),
+    (_SERVICE, "balance leastconn", f"{_WORD}scheduler lc"),
+    (_SERVICE, "persistence_timeout 50", f"{_WORD}affinity client-ip 50s"),
+    (_SERVICE, "bind [fd00::1]:80", f"{_WORD}vip fd00::1"),
+    (_SERVICE, "allow 10.5.0.0/16", f"{_WORD}allow-from 10.5.0.0/16"),
+    (_SERVICE, "deny 10.5.0.0/16", f"{_WORD}allow-from 10.0.0.0/8"),
+    (_SERVICE, "sorry_server 10.5.0.9 80", f"{_WORD}10.5.0.9:80 backup{_LINE}"),
+    (_ENDPOINT, "real_server 10.5.0.1 80", f"{_WORD}10.5.0.1:80{_LINE}"),
+    (_ENDPOINT, "server [fd00::9]:80 weight 5", f"{_WORD}[fd00::9]:80 weight 5{_LINE}"),
+    (
+        _TOP,
+        "virtual=192.168.6.2:80",
+        f"{_WORD}service web {{ vip 192.168.6.2; port 80/tcp; endpoints {{ 100.64.0.9 }} }}",
+    ),
+    (_ENDPOINT, "100.64.0.9 weight 0.25", f"{_SHARES}: for 0.25 and 0.5 write 1 and 2"),
+    (_ENDPOINT, "100.64.0.9 weight 2.0", f"{_SHARES}: weight 2"),
+    (_ENDPOINT, "[fd00::1]8080", "write: [fd00::1]:8080"),
+    (_ENDPOINT, "[fd00::1]:", "write: fd00::1, or with a port: [fd00::1]:8080"),
+    (_ENDPOINT, "[fd00::1%eth0]:80", "an address has no zone behind it: [fd00::1]:80"),
+    (_SERVICE, 'endpoints = ["100.64.0.9"]', "endpoints stand in a block: endpoints { 100.64.0.9 }"),
+    (_SERVICE, "affinity client-ip 3h per port", _PER),
+    (_SERVICE, "affinity client-ip 3h, per service", "write: affinity client-ip 3h per service"),
+    (_SERVICE, "affinity client-ip 3h persistent", "write: affinity client-ip 3h"),
+    (_SERVICE, "affinity client-ip timeout=3h", "write: affinity client-ip 3h"),
+    (_SERVICE, "affinity 50", "write whose, and a unit: affinity client-ip 50s"),
+    (_SERVICE, "scheduler rr,wrr", "a service has one scheduler: scheduler rr"),
+    (_SERVICE, "scheduler sh by address port", "write: scheduler sh by address-port"),
+    (_SERVICE, "check tcp every 0.5s", "a time is a whole number: 500ms"),
+    (_SERVICE, "check tcp every 5s, timeout 2s", "without commas: check tcp every 5s timeout 2s"),
+    (_SERVICE, "check http / host shop.example:8080", 'such a host is quoted: host "shop.example:8080"'),
+    (_SERVICE, "check http / host", "write: host shop.example"),
+    (_SERVICE, "check dns 1.example.com", 'such a name is quoted: check dns "1.example.com"'),
+    (_SERVICE, "check http :8080/healthz", "write: check http 8080 /healthz"),
+    (_SERVICE, "check http / expect ok", "a status is a number: expect 200, or expect 200-399"),
+    (_SERVICE, "check http / expect 2**", "a range is written with `-`: expect 200-299"),
+    (_SERVICE, "allow-from 10.0.0.0/8 except 10.1.0.0/16", _ALLOWED),
+    (_PORT, "vip shared 198.19.0.1", "the word follows the address: vip 198.19.0.1 shared"),
+    (_TOP, "node b: 10.0.0.5", "write: node b { address 10.0.0.5 }"),
+    (_TOP, "service a, b { }", "one block for each: service a { … }, and service b { … }"),
+    (
+        _TOP,
+        "let a, b = [10.0.0.0/8]",
+        "one statement for each name: let a = [10.0.0.0/8]; let b = [192.168.0.0/16]",
+    ),
+]
+
+
+ALL = [*SLIPS, *COMMANDS, *VALUES, *FORMS, *OWN]
+
+
 @pytest.mark.parametrize(
     ("where", "written", "hint"),
-    [*SLIPS, *COMMANDS, *VALUES, *FORMS],
-    ids=[written for _, written, _ in [*SLIPS, *COMMANDS, *VALUES, *FORMS]],
+    ALL,
+    ids=[written for _, written, _ in ALL],
 )
 def test_the_hint_says_what_to_write(where: str, written: str, hint: str) -> None:
     text = where.format(written)
@@ -394,3 +487,66 @@ def test_beyond_a_number_errors_are_no_more_counted() -> None:
     found = load_text(Source("a.dsl", "wrong\n" * 300)).diagnostics
     assert len(found) == 26
     assert found[-1].message == "at least 225 more syntax errors from here on"
+
+
+@pytest.mark.parametrize("protocol", ["udp", "sctp"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "port {} 53 -> 5353",
+        "port {}/53",
+        "port {} 53",
+        "port 53 {}",
+        "port 53:5353/{}",
+        "port 53 -> 5353 {}",
+        "port 53,54/{}",
+        "port 53 protocol {}",
+        "port 53 proto={}",
+        "port :53 {}",
+        "port domain/{}",
+        "port dns-{} 53",
+        "port --dport 53 -p {}",
+        "port any {}",
+        "port 53/{} 5353",
+        "port 53/{}-54/{}",
+        "port 50..60/{}",
+        "port 53{}",
+        "port 53/ {}",
+        "{} 53",
+        "{} dport 53",
+        "{} 53 -> 5353",
+        "-p {} --dport 53",
+        "protocol {}",
+    ],
+)
+def test_a_hint_keeps_the_protocol_that_is_written(written: str, protocol: str) -> None:
+    for said in (protocol, protocol.upper()):
+        text = written.replace("{}", said)
+        hint = load_text(Source("a.dsl", _PORT.format(text))).diagnostics[0].hint or ""
+        assert [word.lower() for word in re.findall(r"/(tcp|udp|sctp)", hint)] in ([protocol], [protocol] * 2), hint
+
+
+def _proposed(hint: str) -> str | None:
+    """The program in which a statement stands that a hint proposes; None where it proposes no whole statement."""
+    statement = re.split(r"[,;] (?:or|a|behind|and|direct|the)\b", hint.rpartition(": ")[2])[0]
+    if ": " not in hint or "…" in statement or "svcc " in statement:
+        return None
+    word = statement.split()[0]
+    if re.match(r"[\d\[].*[.:]", statement) and "-" not in statement and "/" not in statement:
+        return _ENDPOINT.format(statement)
+    if word in STATEMENTS["cluster"]:
+        return _CLUSTER.format(statement) + _TOP.format("")
+    if word in STATEMENTS["service"]:
+        rest = [one for one in ("vip 198.19.0.1", "port 80/tcp", "endpoints { 100.64.0.9 }") if one.split()[0] != word]
+        return f"service web {{ {'; '.join([statement, *rest])} }}\nendpoints web-pool {{ 100.64.0.9 }}"
+    return None
+
+
+def test_what_a_hint_proposes_is_valid() -> None:
+    """Whatever statement a hint proposes, it has no syntax error and no wrong value where it belongs."""
+    proposed = {hint: program for _, _, hint in ALL if (program := _proposed(hint)) is not None}
+    assert len(proposed) > 100
+    wrong = (Code.SYNTAX, Code.UNKNOWN_STATEMENT, Code.VALUE, Code.UNCLOSED, Code.PORT_NAME)
+    for hint, program in proposed.items():
+        found = load_text(Source("a.dsl", program)).diagnostics
+        assert [one.message for one in found if one.code in wrong] == [], f"{hint}\n{program}"

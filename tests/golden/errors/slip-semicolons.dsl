@@ -1,6 +1,5 @@
  service web; {
 #           ^ SVC001
-#             ^ SVC001
   vip 198.19.0.1
 }
 service api {
