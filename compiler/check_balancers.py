@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, related
+from svcc.compiler.names import written
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -117,7 +118,7 @@ def _check_target(balancer: ir.Balancer, route: ir.Route, services: dict[str, ir
     span = route.span or balancer.span
     service = services.get(route.service)
     if service is None:
-        hint = did_you_mean(route.service, list(services))
+        hint = did_you_mean(route.service, list(services), written)
         yield Diagnostic(Code.UNDEFINED, f"there is no service `{route.service}`", span, hint)
         return
     port = service.port(route.port)
@@ -136,12 +137,15 @@ def _check_target(balancer: ir.Balancer, route: ir.Route, services: dict[str, ir
 
 def _no_port(route: ir.Route, service: ir.Service, span: Span | None) -> Diagnostic:
     names = [port.name for port in service.ports if port.name is not None]
+    said = [written(name) for name in names]
     if route.port is None:
         message = f"service {service.name} has {'several ports' if service.ports else 'no port'}"
-        hint = f"say which: {one_of([f'{service.name}:{name}' for name in names])}" if names else None
+        hint = f"say which: {one_of([f'{written(service.name)}:{name}' for name in said])}" if names else None
         return Diagnostic(Code.ROUTE, message, span, hint)
-    known = f"it has {one_of(names, 'and')}" if names else f"its only port has no name: {service.name}"
-    hint = did_you_mean(route.port, names) or known
+    known = (
+        f"it has {one_of(said, 'and')}" if names else f"its only port has no name: leave `:{written(route.port)}` out"
+    )
+    hint = did_you_mean(route.port, names, written) or known
     return Diagnostic(Code.UNDEFINED, f"service {service.name} has no port `{route.port}`", span, hint)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TypeVar
 
 from svcc.compiler import ir
@@ -24,10 +26,13 @@ def check_ports(program: ir.Program) -> Iterator[Diagnostic]:
 
 def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
     seen: dict[str, ir.Port] = {}
-    for port in service.ports:
+    unnamed = len(service.ports) > 1 and any(port.name is None for port in service.ports)
+    names = _names(service) if unnamed else []
+    for i, port in enumerate(service.ports):
         if port.name is None:
-            if len(service.ports) > 1:
-                hint = f"name it: port web {port.ports}/{port.protocol}"
+            if names:
+                rest = " …" if {"target", "nodeport"} & port.spans.keys() else ""
+                hint = f"name it: port {names[i]} {port.ports}/{port.protocol}{rest}"
                 message = f"service {service.name} has several ports, and this one has no name"
                 yield Diagnostic(Code.PORT_NAME, message, port.spans.get("ports", port.span), hint)
         elif port.name in seen:
@@ -36,6 +41,22 @@ def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.PORT_NAME, message, port.spans.get("name", port.span), related=place)
         else:
             seen[port.name] = port
+
+
+def _names(service: ir.Service) -> list[str]:
+    """Return a name for each port: its own, and for a port without one such a name that all are distinct."""
+    from svcc.compiler.slips.ports import NUMBERS  # needed only for programs with errors
+
+    usual = {number: name for name, number in reversed(NUMBERS.items())}
+    plain = [usual.get(port.ports.first, f"p{port.ports.first}") for port in service.ports]
+    uses = Counter(plain)
+    taken = {port.name for port in service.ports}
+    names: list[str] = []
+    for port, name in zip(service.ports, plain, strict=True):
+        tried = chain((name,) * (uses[name] == 1), (f"{name}-{port.protocol}",), (f"{name}-{i}" for i in count(2)))
+        names.append(port.name or next(one for one in tried if one not in taken))
+        taken.add(names[-1])
+    return names
 
 
 @dataclass(frozen=True, slots=True)

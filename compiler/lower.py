@@ -17,6 +17,7 @@ from svcc.compiler.lower_balancer import lower_balancer
 from svcc.compiler.lower_cluster import lower_cluster, lower_node
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.lower_service import lower_service, service_settings
+from svcc.compiler.names import written
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
@@ -82,7 +83,7 @@ class _Lowering:
                 self.lets.check_unused(values, let)
         for name, (values, pool) in self.pools.items():
             if name not in pools.used:
-                hint = f"name it in a service: endpoints {name}"
+                hint = f"name it in a service: endpoints {written(name)}"
                 values.warning(Code.UNUSED, f"pool `{name}` is never used", pool.name, hint)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.lets import Lets
+from svcc.compiler.names import to_declare, written
 from svcc.compiler.read_addresses import read_ipv4
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean
@@ -51,7 +52,7 @@ class Pools:
         self.used.add(str(name))
         if name in self._endpoints:
             return self._endpoints[str(name)]
-        hint = did_you_mean(name, self._declared) or f"declare it: endpoints {name} {{ … }}"
+        hint = did_you_mean(name, self._declared, written) or to_declare("endpoints", name)
         values.error(Code.UNDEFINED, f"there is no pool `{name}`", name, hint)
         return ()
 
@@ -96,7 +97,7 @@ class Pools:
 
     def _node(self, values: Values, name: Word) -> str:
         if name not in self._nodes:
-            hint = did_you_mean(name, self._nodes) or f"declare it: node {name} {{ address … }}"
+            hint = did_you_mean(name, self._nodes, written) or to_declare("node", name, "{ address … }")
             values.error(Code.UNDEFINED, f"there is no node `{name}`", name, hint)
         return str(name)
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
+#: The names that need no quotes.
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 #: What ``"…"`` may hold: printable ASCII without blanks, quotes, backslashes and square brackets.
 QUOTED = re.compile(r"[A-Za-z0-9_][!#-&(-Z^_a-~]*")
-QUOTED_FORM = "a quoted name begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
+QUOTED_FORM = (
+    "a quoted name is ASCII, begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
+)
 
 #: Length of the hashes in names. With 40 bits, the odds of a clash among 10,000 names with a hash are 1 in 20,000.
 HASH_DIGITS = 10
@@ -21,6 +25,20 @@ _PROTOCOLS = frozenset(("tcp", "udp", "sctp", "http", "https", "http2", "http3",
 def quotable(name: str) -> bool:
     """Whether a name that the plain form cannot hold is a name in quotes."""
     return QUOTED.fullmatch(name) is not None
+
+
+def written(name: str) -> str:
+    """Return a name as a program writes it, in quotes where it needs them.
+
+    >>> written("shop/web"), written("9to5/web")
+    ('shop/web', '"9to5/web"')
+    """
+    return name if PLAIN.fullmatch(name) else f'"{name}"'
+
+
+def to_declare(keyword: str, name: str, block: str = "{ … }") -> str:
+    """Return the hint that says how a name is declared, or, where nothing can have that name, what names are."""
+    return f"declare it: {keyword} {written(name)} {block}" if quotable(name) or PLAIN.fullmatch(name) else QUOTED_FORM
 
 
 def digest(text: str) -> str:

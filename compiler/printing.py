@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svcc.compiler import ir
 from svcc.compiler.check_health import seconds_text
+from svcc.compiler.names import written
 from svcc.compiler.values import MAX_ADDRESSES
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
 _INDENT = "  "
 #: The most characters of the first words with which others are aligned.
@@ -41,15 +41,15 @@ def program_text(program: ir.Program, *, by_name: bool = False) -> str:
     blocks.append(_block("defaults", _aligned(defaults)) if defaults else "")
     joined = {one.pool: one.networks for service in services for one in service.registered}
     for name, networks in joined.items():
-        blocks.append(_block(f"endpoints {_name(name)}", [f"registered {_list(networks)}"]))
+        blocks.append(_block(f"endpoints {written(name)}", [f"registered {_list(networks)}"]))
     printed: set[str] = set()
     for service in services:
         pool = pools.get(service.endpoints)
         if pool is not None and pool not in printed:
             printed.add(pool)
-            blocks.append(_block(f"endpoints {_name(pool)}", _endpoints(service.endpoints, _INDENT)))
+            blocks.append(_block(f"endpoints {written(pool)}", _endpoints(service.endpoints, _INDENT)))
         blocks.append(_service(service, pool, defaults))
-    blocks += [_block(f"balancer {_name(one.name)}", _aligned(balancer_statements(one))) for one in program.balancers]
+    blocks += [_block(f"balancer {written(one.name)}", _aligned(balancer_statements(one))) for one in program.balancers]
     return "\n".join(block for block in blocks if block)
 
 
@@ -115,10 +115,10 @@ def _cluster(cluster: ir.Cluster) -> str:
 def _node(node: ir.Node) -> str:
     statements = [("address", _list(node.addresses))]
     if node.zone is not None:
-        statements.append(("zone", _name(node.zone)))
+        statements.append(("zone", written(node.zone)))
     if node.instance is not None:
         statements.append(("instance", node.instance))
-    return _block(f"node {_name(node.name)}", _aligned(statements))
+    return _block(f"node {written(node.name)}", _aligned(statements))
 
 
 def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
@@ -138,7 +138,7 @@ def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
         statements.append(("listen", " ".join(words)))
     for route in balancer.routes:
         taken = route.paths or (str(route.listener),)
-        names = [_name(name) for name in (route.service, route.port) if name is not None]
+        names = [written(name) for name in (route.service, route.port) if name is not None]
         statements.append(("route", f"{' '.join(taken)} -> {':'.join(names)}"))
     return statements
 
@@ -146,7 +146,7 @@ def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
 def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statement]) -> str:
     settings = [setting for setting in _settings(service) if setting not in defaults]
     statements = [*_addresses(service), *map(_port, service.ports), *settings]
-    names = [_name(one.pool) for one in service.registered] + ([] if pool is None else [_name(pool)])
+    names = [written(one.pool) for one in service.registered] + ([] if pool is None else [written(pool)])
     if pool is not None or (names and not service.endpoints):
         lines = [*_aligned([*statements, ("endpoints", " ".join(names))])]
     else:
@@ -155,7 +155,7 @@ def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statemen
         head = " ".join((f"{'endpoints':<{width}}", *names)) if names else "endpoints"
         block = [f"{head} {{", *endpoints, "}"] if endpoints else [f"{head} {{ }}"]
         lines = [*_aligned(statements), *block]
-    return _block(f"service {_name(service.name)}", lines)
+    return _block(f"service {written(service.name)}", lines)
 
 
 def _addresses(service: ir.Service) -> Iterator[_Statement]:
@@ -193,7 +193,7 @@ def _port(port: ir.Port) -> _Statement:
         words.append(f"-> {port.target}")
     if port.nodeport is not None:
         words.append(f"nodeport {port.nodeport.first}")
-    return "port" if port.name is None else f"port {_name(port.name)}", " ".join(words)
+    return "port" if port.name is None else f"port {written(port.name)}", " ".join(words)
 
 
 def _settings(service: ir.Service) -> Iterator[_Statement]:
@@ -240,7 +240,7 @@ def _check(check: ir.Check) -> str:
     if check.path != default.path:
         words.append(check.path if _PLAIN_PATH.fullmatch(check.path) else f'"{check.path}"')
     if check.name != default.name:
-        words.append(_name(check.name))
+        words.append(written(check.name))
     for option, own, usual in (
         ("every", seconds_text(check.every), seconds_text(default.every)),
         ("timeout", seconds_text(check.timeout), seconds_text(default.timeout)),
@@ -251,7 +251,7 @@ def _check(check: ir.Check) -> str:
         if own != usual:
             words += [option, own]
     if check.host is not None:
-        words += ["host", _name(check.host)]
+        words += ["host", written(check.host)]
     return " ".join([*words, "insecure"] if check.insecure else words)
 
 
@@ -278,11 +278,7 @@ def _options(endpoint: ir.Endpoint) -> Iterator[str]:
     if endpoint.max_connections is not None:
         yield f"max-connections {endpoint.max_connections}"
     if endpoint.node is not None:
-        yield f"on {_name(endpoint.node)}"
-
-
-def _name(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else f'"{name}"'
+        yield f"on {written(endpoint.node)}"
 
 
 def _list(values: Iterable[ir.Address | ir.Network]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint that names the closest known word. Return None where none is close."""
+def did_you_mean(word: str, known: Iterable[str], written: Callable[[str], str] = str) -> str | None:
+    """Return a hint that names the closest known word. Return None where none is close.
+
+    ``written``: returns a known word as it is to be written.
+    """
     matches = get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.6)
     if not matches:
         return None
     spelled = next(k for k in sorted(known) if k.lower() == matches[0])
-    return f"did you mean `{spelled}`?"
+    return f"did you mean `{written(spelled)}`?"
 
 
 def one_of(words: Iterable[str], last: str = "or") -> str:

@@ -13,6 +13,7 @@ from lark.lexer import PatternStr
 
 from svcc.compiler import ir
 from svcc.compiler.lower_service import ONLY_IN_SERVICES
+from svcc.compiler.names import written
 from svcc.compiler.syntax_error import VALUES
 from svcc.grammar import parser
 from svcc.lsp.lookup import declared
@@ -149,14 +150,10 @@ def _names(spot: _Spot, words: Sequence[str], accepted: set[str], files: Sequenc
         lets = [key.name for key in declared(Kind.LET, files) if key.name not in own]
         yield from (Proposal(f"${name}", Sort.NAME, Kind.LET) for name in lets)
     if "SERVED" in accepted:
-        yield from (Proposal(_quoted(key.name), Sort.NAME, Kind.SERVICE) for key in declared(Kind.SERVICE, files))
+        yield from (Proposal(written(key.name), Sort.NAME, Kind.SERVICE) for key in declared(Kind.SERVICE, files))
         for key in declared(Kind.PORT, files):
-            yield Proposal(f"{_quoted(key.service)}:{_quoted(key.name)}", Sort.NAME, Kind.PORT)
+            yield Proposal(f"{written(key.service)}:{written(key.name)}", Sort.NAME, Kind.PORT)
     elif "STRING" in accepted and words[-1:] == ["on"] and spot.block == "endpoints":
-        yield from (Proposal(_quoted(key.name), Sort.NAME, Kind.NODE) for key in declared(Kind.NODE, files))
+        yield from (Proposal(written(key.name), Sort.NAME, Kind.NODE) for key in declared(Kind.NODE, files))
     elif "STRING" in accepted and words[:1] == ["endpoints"] and spot.block == "service":
-        yield from (Proposal(_quoted(key.name), Sort.NAME, Kind.POOL) for key in declared(Kind.POOL, files))
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", name) else f'"{name}"'
+        yield from (Proposal(written(key.name), Sort.NAME, Kind.POOL) for key in declared(Kind.POOL, files))

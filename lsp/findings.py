@@ -109,8 +109,8 @@ def fix_of(diagnostic: Diagnostic) -> str | None:
         return None
     source, start, end = diagnostic.span
     wrong, right = source.text[start:end], next(group for group in found.groups() if group)
-    part = _NAMED.search(diagnostic.message)
-    if part is not None and part[1] != wrong and wrong.count(part[1]) == 1:  # the message is about a part of the word
-        right = wrong.replace(part[1], right)
+    named = _NAMED.search(diagnostic.message)
+    part = next((p for p in (f'"{named[1]}"', named[1]) if wrong.count(p) == 1), wrong) if named else wrong
+    right = wrong.replace(part, right)  # the message may be about a part of the word
     bare = found[4] is not None and ("/" in wrong) != ("/" in right)  # the fix would lose the port's protocol
     return None if bare or wrong == right else right

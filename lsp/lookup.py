@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from svcc.compiler.names import QUOTED, QUOTED_FORM
+from svcc.compiler.names import PLAIN, QUOTED, QUOTED_FORM
 from svcc.lsp.names import Key, Kind, Name
 from svcc.lsp.outline import Item, Outline
 from svcc.lsp.programs import File
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -83,9 +82,9 @@ def _check(key: Key, new: str, files: Iterable[File]) -> str | None:
     """Return the new name as it is written without quotes. Return None where it needs quotes. Errors: Refusal."""
     if key.kind is Kind.LET and not _LET.fullmatch(new):
         raise Refusal("a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`")
-    if not QUOTED.fullmatch(new) and not _PLAIN.fullmatch(new):
+    if not QUOTED.fullmatch(new) and not PLAIN.fullmatch(new):
         raise Refusal(QUOTED_FORM)
     other = key._replace(name=new)
     if new != key.name and any(found.name.declares for found in occurrences(other, files)):
         raise Refusal(f"there is a {key.kind} `{new}` already")
-    return new if _PLAIN.fullmatch(new) else None
+    return new if PLAIN.fullmatch(new) else None

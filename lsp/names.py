@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-_NAME = r"[A-Za-z_][A-Za-z0-9_./-]*"
+from svcc.compiler.names import PLAIN
+
 _STRING = r'"[^"\n]*"'
 _TOKEN = re.compile(
     rf"(?P<comment>#[^\n]*)"
-    rf'|(?P<served>(?:{_STRING}|{_NAME}):(?:{_STRING}|{_NAME})(?![^\s{{}}\[\];,="#]))'
+    rf'|(?P<served>(?:{_STRING}|{PLAIN.pattern}):(?:{_STRING}|{PLAIN.pattern})(?![^\s{{}}\[\];,="#]))'
     rf"|(?P<string>{_STRING})"
     r'|(?P<path>/[^\s{}\[\];"#]*)'
     r"|(?P<sign>[{}\[\]=,;\n])"
@@ -180,7 +181,7 @@ def _references(statement: Statement, owner: str) -> Iterator[Name]:
 
 
 def _is_port_name(word: Token) -> bool:
-    return word.kind == "string" or re.fullmatch(_NAME, word.text) is not None
+    return word.kind == "string" or PLAIN.fullmatch(word.text) is not None
 
 
 def _on(words: Sequence[Token]) -> Iterator[Name]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
 from svcc.apply.survey import Survey
 from svcc.compiler.fmt import format_source
-from svcc.compiler.names import quotable
+from svcc.compiler.names import PLAIN, quotable, written
 from svcc.compiler.source import Source
 from svcc.kernel.addresses import Address
 
 #: Targets in the order in which they are proposed.
 _PREFERRED = ("nft", "iptables", "ipvs")
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 #: Candidates for the first vip: addresses that no machine should have (RFC 2544, RFC 5737, RFC 4193).
 _FREE = tuple(
     map(ip_address, ("198.19.0.1", "198.18.0.1", "203.0.113.1", "192.0.2.1", "fd00:19::1", "fd00:53:76:63::1"))
@@ -100,10 +98,8 @@ def _vip(survey: Survey, endpoint: Address) -> Address:
 
 def _name(name: str) -> str:
     """Return the machine's name as a name of the language."""
-    if _PLAIN.fullmatch(name):
-        return name
-    return f'"{name}"' if quotable(name) else "this-machine"
+    return written(name) if PLAIN.fullmatch(name) or quotable(name) else "this-machine"
 
 
 def _shown(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) or quotable(name) else "this machine"
+    return name if PLAIN.fullmatch(name) or quotable(name) else "this machine"

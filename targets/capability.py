@@ -8,6 +8,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature, Use, uses
+from svcc.compiler.names import to_declare
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.targets import targets
 from svcc.targets.interface import Target
@@ -68,5 +69,5 @@ def pick_node(program: ir.Program, name: str | None, file: str | None) -> ir.Nod
     if node is not None:
         return node
     names = [node.name for node in program.nodes]
-    hint = did_you_mean(name, names) or (f"it is {one_of(names)}" if names else f"declare it: node {name} {{ … }}")
+    hint = did_you_mean(name, names) or (f"it is {one_of(names)}" if names else to_declare("node", name))
     return Diagnostic(Code.UNDEFINED, f"there is no node `{name}`", hint=hint, file=file)

@@ -237,8 +237,8 @@ def test_a_name_is_changed_in_all_files(two: tuple[Editor, str, str]) -> None:
 @pytest.mark.parametrize(
     ("line", "unit", "new", "said"),
     [
-        (3, 10, "a b", "a quoted name begins with"),
-        (2, 12, "web-pool]", "a quoted name begins with"),
+        (3, 10, "a b", "a quoted name is ASCII"),
+        (2, 12, "web-pool]", "a quoted name is ASCII"),
         (1, 5, "9", "a let's name begins with"),
         (0, 12, "main.dsl", "`main.dsl` cannot be the file's name"),
     ],

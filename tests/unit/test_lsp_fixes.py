@@ -36,3 +36,18 @@ def test_most_slips_of_one_word_have_a_fix() -> None:
     """So that the test above has something to look at."""
     fixes = [one.fix for path in _FILES for one in _found(path, path.read_text(encoding="utf-8")) if one.fix]
     assert len(fixes) > 20
+
+
+@pytest.mark.parametrize(
+    ("on", "served", "wrong", "right"),
+    [("9node", "9to5", '"9node"', '"9-node"'), ("9-node", "9to6", '"9to6":http', '"9to5":http')],
+)
+def test_a_fix_has_the_quotes_that_a_name_needs(tmp_path: Path, on: str, served: str, wrong: str, right: str) -> None:
+    text = (
+        'node "9-node" { address 10.0.0.4 }\n'
+        f'service "9to5" {{ vip 198.19.0.1; port http 80/tcp nodeport 30080; endpoints {{ 100.64.0.9 on "{on}" }} }}\n'
+        "balancer b { kind application; network vpc-1 subnet-1 subnet-2; listen 80/http\n"
+        f'  route / -> "{served}":http\n}}\n'
+    )
+    found = [(text[one.spot.start : one.spot.end], one.fix) for one in _found(tmp_path / "names.dsl", text)]
+    assert found == [(wrong, right)]

@@ -1,0 +1,87 @@
+"""Hints that propose text: written as they say, the program is valid; and messages say what is so."""
+
+from __future__ import annotations
+
+import pytest
+
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+
+
+def said(text: str) -> list[tuple[str, str, str | None]]:
+    """Code, message and hint of all that is found."""
+    return [(found.code.id, found.message, found.hint) for found in load_text(Source("hints.dsl", text)).diagnostics]
+
+
+def hints(text: str) -> list[str | None]:
+    return [hint for _, _, hint in said(text)]
+
+
+def _service(*statements: str, endpoints: str = "100.64.0.9") -> str:
+    return "\n  ".join(["service web {", *statements, f"endpoints {{ {endpoints} }}"]) + "\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("ports", "named"),
+    [
+        (("53/udp", "53/tcp"), ("dns-udp 53/udp", "dns-tcp 53/tcp")),
+        (("80/tcp", "443/tcp", "8080/tcp"), ("http 80/tcp", "https 443/tcp", "p8080 8080/tcp")),
+        (("http 8080/tcp", "80/tcp"), ("http-tcp 80/tcp",)),
+        (("5000-5001/udp", "5000/tcp"), ("p5000-udp 5000-5001/udp", "p5000-tcp 5000/tcp")),
+        (("http-tcp 1/tcp", "http 2/tcp", "80/tcp"), ("http-2 80/tcp",)),
+    ],
+)
+def test_the_names_that_are_proposed_for_ports_are_distinct(ports: tuple[str, ...], named: tuple[str, ...]) -> None:
+    text = _service("vip 198.19.0.1", *(f"port {port}" for port in ports))
+    assert said(text) == [
+        ("SVC042", "service web has several ports, and this one has no name", f"name it: port {port}") for port in named
+    ]
+    for port in named:
+        text = text.replace(f"port {port.split()[1]}", f"port {port}")
+    assert said(text) == []
+
+
+def test_a_name_is_proposed_for_a_port_with_more_behind_it() -> None:
+    text = _service("vip 198.19.0.1", "port http 80/tcp", "port 443/tcp -> 8443 nodeport 30443")
+    assert hints(text) == ["name it: port https 443/tcp …"]
+
+
+_FORM = "a quoted name is ASCII, begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
+
+
+@pytest.mark.parametrize(
+    ("statement", "hint"),
+    [
+        ('endpoints "9x"', 'declare it: endpoints "9x" { … }'),
+        ('endpoints { 100.64.0.9 on "9a" }', 'declare it: node "9a" { address … }'),
+        ('endpoints { 100.64.0.9 on "node a" }', _FORM),
+        ('endpoints "wéb"', _FORM),
+        ('endpoints { 100.64.0.9 on "4poolx" }', 'did you mean `"4pool"`?'),
+        ('endpoints "4pol"', 'did you mean `"4pool"`?'),
+    ],
+)
+def test_a_name_is_proposed_in_the_quotes_that_it_needs(statement: str, hint: str) -> None:
+    text = f"service web {{ vip 198.19.0.1; port 80/tcp; {statement} }}\n"
+    text += 'service x { vip 198.19.0.2; port 80/tcp; endpoints "4pool" }\nendpoints "4pool" { 100.64.0.8 }\n'
+    assert hints(text + 'node "4pool" { address 10.0.0.4 }\n') == [hint]
+
+
+def test_a_pool_that_nothing_uses_is_proposed_in_quotes() -> None:
+    assert hints('endpoints "9pool" { 100.64.0.9 }\n') == ['name it in a service: endpoints "9pool"']
+
+
+_BALANCER = "balancer b {{ kind application; network vpc-1 subnet-1 subnet-2; listen 80/http; route / -> {} }}\n"
+
+
+@pytest.mark.parametrize(
+    ("served", "ports", "hint"),
+    [
+        ('"9to5"', '"1a" 80/tcp nodeport 30080; port b 81/tcp nodeport 30081', 'say which: "9to5":"1a" or "9to5":b'),
+        ('"9to5":x', '"1a" 80/tcp nodeport 30080; port b 81/tcp nodeport 30081', 'it has "1a" and b'),
+        ('"9to5":web', "80/tcp nodeport 30080", "its only port has no name: leave `:web` out"),
+        ('"9to4":web', "web 80/tcp nodeport 30080", 'did you mean `"9to5"`?'),
+    ],
+)
+def test_a_route_is_proposed_in_the_quotes_that_it_needs(served: str, ports: str, hint: str) -> None:
+    text = f'service "9to5" {{ vip 198.19.0.1; port {ports}; endpoints {{ 100.64.0.9 }} }}\n'
+    assert hints(text + _BALANCER.format(served)) == [hint]
