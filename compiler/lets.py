@@ -20,6 +20,14 @@ T = TypeVar("T", ir.Address, ir.Network)
 #: The most references that are followed. Nested lets multiply: thirty, each naming the next one twice, would stand for
 #: a billion addresses.
 _MAX_REFERENCES = 10_000
+#: Addresses that hints propose, by the keywords of statements that take addresses. All others take networks.
+_ADDRESSES = {
+    "vip": "198.19.0.1",
+    "external-ip": "203.0.113.7",
+    "snat": "203.0.113.8",
+    "address": "10.0.0.4",
+    "endpoints": "100.64.0.9",
+}
 
 
 @dataclass(slots=True)
@@ -29,8 +37,11 @@ class Lets:
     declared: dict[str, tuple[Values, syntax.Let]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
-    def expand(self, values: Values, words: Iterable[Word]) -> Iterator[tuple[Values, Word]]:
-        """Yield each word with the values of its source. A reference is replaced by the words that it stands for."""
+    def expand(self, values: Values, words: Iterable[Word], keyword: str = "") -> Iterator[tuple[Values, Word]]:
+        """Yield each word with the values of its source. A reference is replaced by the words that it stands for.
+
+        ``keyword``: that of the statement, where it takes addresses.
+        """
         left: list[tuple[str, Values, Iterator[Word]]] = [("", values, iter(words))]  # the lets that are being expanded
         within: set[str] = set()  # their names
         count = 0
@@ -46,12 +57,12 @@ class Lets:
                 there.error(Code.RANGE, f"`{word}` is one of more than {_MAX_REFERENCES} lets in one list", word)
                 return
             else:
-                found = self._let(there, word, within)
+                found = self._let(there, word, within, keyword)
                 if found is not None:
                     left.append((word[1:], found[0], iter(found[1].values)))
                     within.add(word[1:])
 
-    def _let(self, values: Values, word: Word, within: set[str]) -> tuple[Values, syntax.Let] | None:
+    def _let(self, values: Values, word: Word, within: set[str], keyword: str) -> tuple[Values, syntax.Let] | None:
         """Return the let that a word refers to.
 
         Report, and return None, where there is none or the let refers to itself.
@@ -63,8 +74,8 @@ class Lets:
                 Code.UNDEFINED, f"`{word}` stands for itself", word, "lets must not refer to each other in a circle"
             )
         elif name not in self.declared:
-            guess = did_you_mean(name, self.declared)
-            hint = guess.replace("`", "`$", 1) if guess else f"declare it: let {name} = [10.0.0.0/8]"
+            value = _ADDRESSES.get(keyword, "10.0.0.0/8")
+            hint = did_you_mean(name, self.declared, "${}".format) or f"declare it: let {name} = [{value}]"
             values.error(Code.UNDEFINED, f"`{word}` is not declared", word, hint)
         else:
             return self.declared[name]
@@ -77,10 +88,12 @@ class Lets:
             there.network(word) if "/" in word else there.endpoint_address(word)
         self.used = used
 
-    def addresses(self, values: Values, words: Iterable[Word]) -> dict[ir.Address, Span]:
-        """Return the addresses in order, each with its place. Report words that are no address, or a repeated one."""
+    def addresses(self, values: Values, words: Iterable[Word], keyword: str) -> dict[ir.Address, Span]:
+        """Return the addresses of a statement in order, each with its place. Report words that are no address, or a
+        repeated one.
+        """
         found: dict[ir.Address, Span] = {}
-        for there, word in self.expand(values, words):
+        for there, word in self.expand(values, words, keyword):
             for address in there.addresses(word):
                 _add(found, address, there, word)
         return found

@@ -17,7 +17,7 @@ from svcc.compiler.lower_balancer import lower_balancer
 from svcc.compiler.lower_cluster import lower_cluster, lower_node
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.lower_service import lower_service, service_settings
-from svcc.compiler.names import written
+from svcc.compiler.names import LET, LET_FORM, written
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
@@ -55,6 +55,9 @@ class _Lowering:
                     _check_version(values, item, first=position == 0)
                 case syntax.Let(_, name):
                     _declare(self.lets.declared, values, item, name, "let")
+                    if not LET.fullmatch(name):
+                        values.error(Code.NAME, f"`{name}` cannot be the name of a let", name, LET_FORM)
+                        self.lets.used.add(str(name))
                 case syntax.Pool(_, name):
                     _declare(self.pools, values, item, name, "pool")
                 case syntax.Block(keyword, None):

@@ -70,7 +70,7 @@ def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
         elif keyword == "instance":
             settings.put("instance", str(word), keyword, word)
         else:
-            addresses = lets.addresses(values, statement.values)
+            addresses = lets.addresses(values, statement.values, keyword)
             settings.put("addresses", tuple(addresses), keyword, word)
             settings.spans |= {f"address {address}": span for address, span in addresses.items()}
     if "addresses" not in settings.fields:

@@ -65,7 +65,11 @@ class Pools:
                 yield from _of_addresses(values, line)
                 continue
             options = self._options(values, line.options) if line.options else {}
-            words = ((values, line.address),) if line.address[0] != "$" else self._lets.expand(values, (line.address,))
+            words = (
+                ((values, line.address),)
+                if line.address[0] != "$"
+                else self._lets.expand(values, (line.address,), "endpoints")
+            )
             for there, word in words:
                 address, port = there.endpoint_address(word)
                 if address is not None:

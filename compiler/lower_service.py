@@ -57,7 +57,7 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
     elif keyword == "snat":
-        addresses = lets.addresses(values, statement.values)
+        addresses = lets.addresses(values, statement.values, keyword)
         settings.put("snat", tuple(addresses), keyword, word)
         settings.spans |= {f"snat {address}": span for address, span in addresses.items()}
     elif keyword == "masquerade":
@@ -104,7 +104,7 @@ def _addresses(settings: Settings, statement: syntax.Setting, lets: Lets) -> Non
     values, keyword = settings.values, str(statement.keyword)
     field = _LISTS[keyword]
     shared = statement.values[-1].type == "SHARED"
-    addresses = lets.addresses(values, statement.values[:-1] if shared else statement.values)
+    addresses = lets.addresses(values, statement.values[:-1] if shared else statement.values, keyword)
     before: tuple[ir.Address, ...] = settings.fields.get(field, ())
     for address in [a for a in addresses if a in before]:
         message = f"{address} stands in both `{keyword}` and `{keyword} … shared`"

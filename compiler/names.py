@@ -7,6 +7,9 @@ from hashlib import sha256
 
 #: The names that need no quotes.
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+#: The names of lets. In ``$office/24``, the `/` could as well begin the length of a prefix.
+LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+LET_FORM = "a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`"
 #: What ``"…"`` may hold: printable ASCII without blanks, quotes, backslashes and square brackets.
 QUOTED = re.compile(r"[A-Za-z0-9_][!#-&(-Z^_a-~]*")
 QUOTED_FORM = (

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from svcc.compiler.names import PLAIN, QUOTED, QUOTED_FORM
+from svcc.compiler.names import LET, LET_FORM, PLAIN, QUOTED, QUOTED_FORM
 from svcc.lsp.names import Key, Kind, Name
 from svcc.lsp.outline import Item, Outline
 from svcc.lsp.programs import File
-
-_LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class Refusal(ValueError):
@@ -80,8 +77,8 @@ def renamed(key: Key, new: str, files: Iterable[File]) -> Mapping[str, list[tupl
 
 def _check(key: Key, new: str, files: Iterable[File]) -> str | None:
     """Return the new name as it is written without quotes. Return None where it needs quotes. Errors: Refusal."""
-    if key.kind is Kind.LET and not _LET.fullmatch(new):
-        raise Refusal("a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`")
+    if key.kind is Kind.LET and not LET.fullmatch(new):
+        raise Refusal(LET_FORM)
     if not QUOTED.fullmatch(new) and not PLAIN.fullmatch(new):
         raise Refusal(QUOTED_FORM)
     other = key._replace(name=new)

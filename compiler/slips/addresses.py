@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network
 
+from svcc.compiler.names import LET_FORM
 from svcc.compiler.slips.slip import slips
 
 
@@ -61,6 +62,11 @@ SLIPS = slips(
         r"^(?P<word>vip|external-ip)\s+shared\s+(?P<address>\S+)",
         "the word follows the address: {word} {address} shared",
     ),
+    (
+        r"(?<!\S)\$[A-Za-z_][\w.-]*/(?P<length>\d+)(?!\S)",
+        "a let has the lengths of its networks in it: [10.0.0.0/{length}]",
+    ),
+    (r"(?<!\S)\$[A-Za-z_][\w.-]*/\S*", LET_FORM),
     (r"^allow-from\s.*?![\s\d].*", "it lists who may come, and all others may not: there is no `!`"),
     (r"(?<!\S)(?P<address>[\da-fA-F.:]*[.:][\da-fA-F.:]*)%\S+", "an address has no zone behind it: {address}"),
     (r"^(?:vip|external-ip)\s.*?\s(?P<port>\d+/\w+)$", "the port is a statement of its own: port {port}"),

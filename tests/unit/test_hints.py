@@ -85,3 +85,49 @@ _BALANCER = "balancer b {{ kind application; network vpc-1 subnet-1 subnet-2; li
 def test_a_route_is_proposed_in_the_quotes_that_it_needs(served: str, ports: str, hint: str) -> None:
     text = f'service "9to5" {{ vip 198.19.0.1; port {ports}; endpoints {{ 100.64.0.9 }} }}\n'
     assert hints(text + _BALANCER.format(served)) == [hint]
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("vip $v", "198.19.0.1"),
+        ("vip 198.19.0.2; external-ip $v", "203.0.113.7"),
+        ("vip 198.19.0.2; snat $v", "203.0.113.8"),
+        ("vip 198.19.0.2; endpoints { $v }", "100.64.0.9"),
+        ("vip 198.19.0.2; allow-from $v; external-ip 203.0.113.7", "10.0.0.0/8"),
+        ("vip 198.19.0.2; masquerade $v", "10.0.0.0/8"),
+        ("vip 198.19.0.2 }; node a { address $v", "10.0.0.4"),
+        ("vip 198.19.0.2 }; cluster { pods $v", "10.0.0.0/8"),
+    ],
+)
+def test_the_let_that_is_proposed_fits_the_place(statement: str, value: str) -> None:
+    first, *more = statement.split(" }; ")
+    rest = "" if "endpoints" in first else "endpoints { 100.64.0.9 }"
+    text = f"service web {{ port 80/tcp; {rest}; {first} }}\n" + "".join(f"{block} }}\n" for block in more)
+    assert said(text) == [("SVC011", "`$v` is not declared", f"declare it: let v = [{value}]")]
+    assert said(f"let v = [{value}]\n{text}") == []
+
+
+def test_the_let_that_a_let_lacks_fits_the_place_of_the_first() -> None:
+    text = f"let v = [$w]\n{_service('vip $v', 'port 80/tcp')}"
+    assert hints(text) == ["declare it: let w = [198.19.0.1]"]
+
+
+def test_a_let_is_close_to_another() -> None:
+    text = f"let office = [10.0.0.0/8]\n{_service('vip 198.19.0.1', 'port 80/tcp', 'masquerade $ofice', 'allow-from $office')}"
+    assert hints(text) == ["did you mean `$office`?"]
+
+
+_LET_FORM = "a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`"
+
+
+def test_a_let_has_a_name_that_can_be_used() -> None:
+    assert said("let a/b = [10.0.0.0/8]\n") == [("SVC013", "`a/b` cannot be the name of a let", _LET_FORM)]
+
+
+@pytest.mark.parametrize(
+    ("used", "hint"), [("$a/b", _LET_FORM), ("$a/24", "a let has the lengths of its networks in it: [10.0.0.0/24]")]
+)
+def test_nothing_stands_behind_a_let(used: str, hint: str) -> None:
+    text = _service("vip 198.19.0.1", "port 80/tcp", "allow-from $a", f"masquerade {used}")
+    assert hints(f"let a = [10.0.0.0/8]\n{text}") == [hint]
