@@ -14,6 +14,7 @@ from svcc.compiler.foreign_words import OF_PROXIES, foreign_option, foreign_word
 from svcc.compiler.names import quotable
 from svcc.compiler.slips import hint_for_line, hint_for_piece
 from svcc.compiler.slips.checks import CHECK_OPTIONS
+from svcc.compiler.slips.lets import hint_for_list
 from svcc.compiler.slips.signs import hints_for_hidden_characters
 from svcc.compiler.slips.slip import protocol_of
 from svcc.compiler.source import Source, Span
@@ -115,6 +116,7 @@ _NAMED = re.compile(r"[A-Za-z][\w-]*\s+(\d+(?:\.\d+){3}(?::\d+)?)(?!\S)")  # a w
 _BELOW = re.compile(r"(?:[\s;]|#[^\n]*\n)+\{")  # what may stand between the name of a block and its brace
 #: A placeholder of a template, and the rest of the statement that it stands in.
 _TEMPLATE = re.compile(r"(?=\{\{|\{%|\$\{)(?:\{\{.*?\}\}|\{%.*?%\}|\$\{[^}\n]*\}|[^;}\n])+")
+_LET = re.compile(r"\s*let\s")
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
 
 
@@ -151,9 +153,18 @@ def _place(text: str, offset: int, begin: int = 0) -> _Place:
             if blocks:
                 blocks.pop()
             start = mark.end()
-        elif sign == ";" or (sign == "\n" and not listing):
+        elif sign in ";\n" and _ends(sign, listing, let=_is_let(text, start)):
             start = mark.end()
     return _Place(start + _leading(text, start, offset), tuple(blocks))
+
+
+def _is_let(text: str, start: int) -> bool:
+    return _LET.match(text, start) is not None
+
+
+def _ends(sign: str, listing: int, *, let: bool) -> bool:
+    """Whether a line's end or a `;` ends the statement: no line ends a list, and no `;` that of a let."""
+    return not listing or (sign == ";" and not let)
 
 
 def _leading(text: str, start: int, offset: int) -> int:
@@ -170,6 +181,7 @@ def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
     if (template := _TEMPLATE.match(text, offset)) is not None:
         return place.start, template.end()
     depth = listing = 0
+    let = _is_let(text, place.start)
     for mark in _MARKS.finditer(text, place.start):
         sign = mark.group()
         if sign == "{":
@@ -183,7 +195,7 @@ def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
             depth -= 1
         elif sign in "[]":
             listing = max(0, listing + (1 if sign == "[" else -1))
-        elif sign in ";\n" and not depth and not listing and mark.start() >= offset:
+        elif sign in ";\n" and not depth and mark.start() >= offset and _ends(sign, listing, let=let):
             return place.start, mark.start()
     return offset, offset
 
@@ -245,7 +257,11 @@ class _Culprit:
             message = f"`{token}` is not an option of this statement"
             return Diagnostic(Code.UNKNOWN_STATEMENT, message, self.span, hint)
         hint = (
-            (self._foreign() if self.at == 0 else self._option()) or self._shape() or self._separate() or self._form()
+            (self._foreign() if self.at == 0 else self._option())
+            or self._shape()
+            or self._separate()
+            or hint_for_list(self.text[self.place.start : self.span.start], token)
+            or self._form()
         )
         return self._unexpected(f"found `{token.strip()}`", hint)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from svcc.compiler.slips import addresses, checks, commands, declarations, endpoints, ports, settings, signs
+from svcc.compiler.slips import addresses, checks, commands, declarations, endpoints, lets, ports, settings, signs
 
 #: The tables for pieces of statements, in the order in which they are asked.
 _PIECES = (
@@ -15,6 +15,7 @@ _PIECES = (
     commands.OPTIONS,
     addresses.SLIPS,
     ports.SLIPS,
+    lets.SLIPS,
     declarations.SLIPS,
     settings.SLIPS,
     checks.SLIPS,

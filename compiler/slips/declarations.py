@@ -1,15 +1,8 @@
-"""Slips in what a file declares: blocks and their names, `let`, `include` and `svcc`."""
+"""Slips in what a file declares: blocks and their names, `include` and `svcc`."""
 
 from __future__ import annotations
 
-import re
-
 from svcc.compiler.slips.slip import KEYWORDS, slips
-
-
-def _list(found: re.Match[str]) -> str:
-    values = ", ".join(re.split(r"[, ]+", f"{found['first']}, {found['rest']}"))
-    return f"values stand in square brackets: let {found['name']} = [{values}]"
 
 
 #: Statements that begin with such a word, or name something without one.
@@ -26,14 +19,6 @@ SLIPS = slips(
         'one statement for each file: include "{first}"; include "{second}"',
     ),
     (
-        r"^let\s+(?P<name>\w+)\s*=\s*(?P<first>[\w.:/$]+)\s*[, ]\s*(?P<rest>[\w.:/$, ]+)$",
-        _list,
-    ),
-    (
-        r'^let\s+\w+\s*=\s*(?:\[[^\]]*?)?(?:\d+(?:/\w+)?(?![\d.:/])|"[^".:\n]*").*',
-        "a let holds addresses and networks: let office = [10.0.0.0/8]",
-    ),
-    (
         r"^(?P<block>service|node|endpoints|balancer)\s+(?P<name>[^\s\[{{=]+)\s*(?:=|\[)\s*$",
         "a block stands in braces: {block} {name} {{ … }}",
     ),
@@ -46,23 +31,12 @@ SLIPS = slips(
         rf"^(?!(?i:{KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>[\[(\"' ]*(?:[\d$]|[\da-fA-F]*:).*)",
         "names for addresses are given by `let`: let {name} = {rest}",
     ),
-    (r"^let\s+(?P<name>\w+)\s*:=?\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
-    (
-        r"^let\s+\$(?P<name>\w+)\s*=\s*(?P<rest>\S.*)",
-        "the `$` stands where the name is used: let {name} = {rest}",
-    ),
-    (r"^let\s+(?P<name>\w+)\s*=\s*\((?P<rest>[^()]*)\)?", "values stand in square brackets: let {name} = [{rest}]"),
     (
         r"^(?P<block>service|node|endpoints|balancer)\s+(?P<one>[\w./-]+)\s*,\s*(?P<two>[\w./-]+).*",
         "one block for each: {block} {one} {{ … }}, and {block} {two} {{ … }}",
     ),
-    (
-        r"^let\s+(?P<one>\w+)\s*,\s*(?P<two>\w+)\b.*",
-        "one statement for each name: let {one} = [10.0.0.0/8]; let {two} = [192.168.0.0/16]",
-    ),
     (r"^node\s+(?P<name>[^\s:=]+)\s*[:=]?\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
-    (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
 )
 
 

@@ -131,3 +131,37 @@ def test_a_let_has_a_name_that_can_be_used() -> None:
 def test_nothing_stands_behind_a_let(used: str, hint: str) -> None:
     text = _service("vip 198.19.0.1", "port 80/tcp", "allow-from $a", f"masquerade {used}")
     assert hints(f"let a = [10.0.0.0/8]\n{text}") == [hint]
+
+
+_COMMAS = "only commas stand between the values of a let"
+_EMPTY = "a let holds at least one address or network: [10.0.0.0/8]"
+
+
+@pytest.mark.parametrize(
+    ("let", "hint"),
+    [
+        ("let a += [10.0.0.0/8]", "a let is declared once, with all that it holds: let a = [10.0.0.0/8]"),
+        ("let a += [\n10.0.0.0/8]", "a let is declared once, with all that it holds: let a = [ … ]"),
+        ("let a == [10.0.0.0/8]", "a let has a `=`: let a = [10.0.0.0/8]"),
+        ("let a-b => [10.0.0.0/8]", "a let has a `=`: let a-b = [10.0.0.0/8]"),
+        ("let a = []", _EMPTY),
+        ("let a = [ # none\n]", _EMPTY),
+        ("let a = [10.0.0.0/8\n, 10.1.0.0/16]", "a comma stands right behind a value, also at the end of a line"),
+        ("let a = [10.0.0.0/8,, 10.1.0.0/16]", "one comma too many"),
+        ("let a = [, 10.0.0.0/8]", "one comma too many"),
+        ('let a = ["10.0.0.0/8"]', "without quotes: 10.0.0.0/8"),
+        ("let a = [10.0.0.0/8; 10.1.0.0/16]", _COMMAS),
+        ("let a = [10.0.0.0/8;\n10.1.0.0/16;\n]", _COMMAS),
+        ("let a = [10.0.0.0/8,; 10.1.0.0/16]", _COMMAS),
+        ("let a = [10.0.0.0/8 10.1.0.0/16]", _COMMAS),
+        ("let a = [\n10.0.0.0/8\n10.1.0.0/16\n]", _COMMAS),
+        ("let a = {10.0.0.0/8}", "values stand in square brackets: let a = [ … ]"),
+        ("let a =", "write: let a = [10.0.0.0/8]"),
+        ("let = [10.0.0.0/8]", "the name stands before the `=`: let office = [10.0.0.0/8]"),
+        ("let a = [10.0.0.0/8", "a `]` is missing before it"),
+    ],
+)
+def test_a_slip_in_a_let_is_one_error(let: str, hint: str) -> None:
+    """The next line is none of it, except where the list does not end before it."""
+    found = said(f"{let}\nservice web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.9 }} }}\n")
+    assert [(code, hint) for code, _, hint in found] == [("SVC001", hint)]
