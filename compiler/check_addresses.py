@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
@@ -9,8 +10,10 @@ from svcc.compiler import ir
 from svcc.compiler.address_kinds import unable, unable_within
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, related
-from svcc.compiler.read_addresses import numbers, versions
+from svcc.compiler.read_addresses import is_spelling, numbers, versions
 from svcc.compiler.source import Span
+
+_WRITTEN = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*")
 
 
 def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
@@ -35,7 +38,7 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
     def bad(what: str, address: ir.Address, span: Span | None) -> Iterator[Diagnostic]:
         kind = unable(address)
         if kind is not None:
-            yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address)} is {kind}", span)
+            yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address, span)} is {kind}", span)
 
     edges = _edges(program.cluster)
     edge_numbers = frozenset(numbers(edges))  # a sieve: hashing an address takes ten times as long as this comparison
@@ -55,18 +58,21 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
         for endpoint in service.endpoints:
             if (kind := unable(endpoint.address)) is not None:
                 hint = "write the address that it has on its network" if endpoint.address.is_loopback else None
-                message = f"endpoint {_text(endpoint.address)} is {kind}"
+                message = f"endpoint {_text(endpoint.address, endpoint.span)} is {kind}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span, hint)
             if int(endpoint.address) in edge_numbers and endpoint.address in edges:
                 message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
 
 
-def _text(address: ir.Address) -> str:
-    """Return the address as Python 3.13 and later write it.
+def _text(address: ir.Address, span: Span | None) -> str:
+    """Return the address as the source has it at its place, else as Python 3.13 and later write it.
 
     Earlier releases write an embedded IPv4 address in hexadecimal.
     """
+    there = None if span is None else _WRITTEN.search(span.source.text, span.start, span.end)
+    if there is not None and is_spelling(there.group(), address):
+        return there.group()
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(address) if mapped is None else f"::ffff:{mapped}"
 
@@ -158,6 +164,8 @@ def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, s
     place = related(f"{known[0]}, declared here", known[1])
     message = f"{address} cannot be both {known[0]} and {role}"
     hint = "a service address leads only to services"
+    if known[0].startswith("an address of node") and role.startswith("an address of node"):
+        hint = "each node has addresses of its own"
     if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):
         statement = role.split()[1]
         hint = f"to take only the declared ports, and leave the others to the machine: {statement} {address} shared"

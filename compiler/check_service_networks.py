@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.source import Span
@@ -70,7 +71,7 @@ def _vips_outside(program: ir.Program) -> Iterator[Diagnostic]:
     versions = {network.version for network in program.cluster.services}
     for service in program.services:
         for vip in service.vips:
-            if vip.version in versions and _network_of(program.cluster, vip) is None:
+            if vip.version in versions and _network_of(program.cluster, vip) is None and unable(vip) is None:
                 message = f"vip {vip} of service {service.name} is in none of the networks of `services`"
                 span = service.spans.get(f"vip {vip}", service.span)
                 where = program.cluster.spans.get("services")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from svcc.compiler import ir
+from svcc.compiler.address_kinds import unable
 from svcc.compiler.check_addresses import check_addresses
 from svcc.compiler.check_affinity import check_affinity
 from svcc.compiler.check_balancers import check_balancers
@@ -106,6 +107,8 @@ def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
     families = versions([endpoint.address for endpoint in service.endpoints])
     if not families or families == versions(service.addresses):
         return
+    if any(map(unable, (*service.addresses, *(endpoint.address for endpoint in service.endpoints)))):
+        return  # an address that cannot serve has an error, and may have been meant as one of another family
     refuse = ir.WhenEmpty.DROP if service.when_empty is ir.WhenEmpty.DROP else ir.WhenEmpty.REJECT
     for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
         for address in addresses:

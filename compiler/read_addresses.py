@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, inet_pton
 
 
@@ -45,6 +45,14 @@ def read_ipv4(text: str) -> ReadIPv4Address | None:
 
 
 _new = object.__new__
+
+
+def is_spelling(text: str, address: IPv4Address | IPv6Address) -> bool:
+    """Whether a text is a spelling of the address."""
+    try:
+        return ip_address(text) == address
+    except ValueError:
+        return False
 
 
 def numbers(addresses: Iterable[IPv4Address | IPv6Address]) -> list[int]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, NetmaskValueError
 from socket import AF_INET6, inet_pton
 from typing import TypeVar
 
@@ -85,8 +85,10 @@ class Values:
         """Return the address of a word. Report a wrong one, and return None."""
         try:
             return _address(word)
-        except AddressValueError as error:
-            self.error(Code.ADDRESS, f"`{word}` is not an IP address", word, _address_hint(word, error))
+        except AddressValueError:
+            from svcc.compiler.wrong_addresses import address_hint  # needed only for programs with errors
+
+            self.error(Code.ADDRESS, f"`{word}` is not an IP address", word, address_hint(word))
             return None
 
     def addresses(self, word: Word) -> list[ir.Address]:
@@ -153,7 +155,11 @@ class Values:
         try:
             network = kind(word, strict=False)
         except ValueError as error:
-            self.error(Code.NETWORK, f"`{word}` is not a network", word, _address_hint(word.partition("/")[0], error))
+            from svcc.compiler.wrong_addresses import address_hint  # needed only for programs with errors
+
+            length = isinstance(error, NetmaskValueError)
+            hint = "a prefix length is 0 to 32, with IPv6 0 to 128" if length else address_hint(word.partition("/")[0])
+            self.error(Code.NETWORK, f"`{word}` is not a network", word, hint)
             return None
         if str(network.network_address) != str(kind(word.partition("/")[0]).network_address):
             self.error(
@@ -313,18 +319,3 @@ def _time(word: str) -> tuple[str, str]:
 def _int(digits: str) -> int:
     """Return the number. With more digits than Python converts, return one that is beyond every limit."""
     return int(digits) if len(digits) < 20 else 10**20
-
-
-def _address_hint(text: str, error: ValueError) -> str:
-    said = str(error)
-    if "/" in text:
-        return f"write one address, without the /{text.partition('/')[2]}"
-    if text.count(":") == 1 and "." in text:
-        return f"write the address without a port: {text.partition(':')[0]}"
-    if "netmask" in said:
-        return "a prefix length is 0 to 32, with IPv6 0 to 128"
-    if "octets" in said:
-        return "an IPv4 address has four numbers, such as 10.0.0.4"
-    if "> 255" in said:
-        return "the numbers of an IPv4 address are 0 to 255"
-    return said.replace(f" in {text!r}", "").replace(f"{text!r} ", "")

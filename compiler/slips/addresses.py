@@ -31,11 +31,11 @@ SLIPS = slips(
         "the port is a statement of its own: port {port}",
     ),
     (
-        r"^(?:vip|external-ip)\s.*?(?<!\S)(?P<head>\d+(?:\.\d+){2}\.)(?P<first>\d+)-(?P<last>\d+)(?![\d.])",
+        r"^(?:vip|external-ip|snat)\s.*?(?<!\S)(?P<head>\d+(?:\.\d+){2}\.)(?P<first>\d+)-(?P<last>\d+)(?![\d.])",
         "both ends of a range are addresses: {head}{first}-{head}{last}",
     ),
     (
-        r"^(?:vip|external-ip)\s.*?(?P<first>\d+(?:\.\d+){3})\s+(?:-|to)\s*(?P<last>\d+(?:\.\d+){3})",
+        r"^(?:vip|external-ip|snat)\s.*?(?P<first>\d+(?:\.\d+){3})\s+(?:-|to)\s*(?P<last>\d+(?:\.\d+){3})",
         "a range has no blanks in it: {first}-{last}",
     ),
     (

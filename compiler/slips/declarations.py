@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from svcc.compiler.slips.slip import KEYWORDS, slips
 
-
 #: Statements that begin with such a word, or name something without one.
 SLIPS = slips(
     (r"^(?P<block>cluster|defaults)\s+[\w.-]+$", "the block has no name: {block} {{ … }}"),

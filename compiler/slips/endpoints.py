@@ -95,5 +95,5 @@ SLIPS = slips(
         r"^[\d\[][\w.:\]]*\s.*?\b(?:max_fails|fail_timeout|inter|rise|fall|check)\b.*",
         "that is for all endpoints: check tcp every 5s fall 3 rise 2, a line of the service",
     ),
-    (r"(?<!\S)\d+(?:\.\d+){3}-\d+(?:\.\d+){0,3}", "only `vip` and `external-ip` take ranges of addresses"),
+    (r"(?<!\S)\d+(?:\.\d+){3}-\d+(?:\.\d+){0,3}", "only `vip`, `external-ip` and `snat` take ranges of addresses"),
 )

@@ -114,8 +114,8 @@ def test_the_let_that_a_let_lacks_fits_the_place_of_the_first() -> None:
 
 
 def test_a_let_is_close_to_another() -> None:
-    text = f"let office = [10.0.0.0/8]\n{_service('vip 198.19.0.1', 'port 80/tcp', 'masquerade $ofice', 'allow-from $office')}"
-    assert hints(text) == ["did you mean `$office`?"]
+    text = _service("vip 198.19.0.1", "port 80/tcp", "masquerade $ofice", "allow-from $office")
+    assert hints(f"let office = [10.0.0.0/8]\n{text}") == ["did you mean `$office`?"]
 
 
 _LET_FORM = "a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`"
@@ -134,6 +134,7 @@ def test_nothing_stands_behind_a_let(used: str, hint: str) -> None:
 
 
 _COMMAS = "only commas stand between the values of a let"
+_GROUPS = "an IPv6 address has eight groups of up to four hexadecimal digits, and may have `::` for those that are zero"
 _EMPTY = "a let holds at least one address or network: [10.0.0.0/8]"
 
 
@@ -165,3 +166,92 @@ def test_a_slip_in_a_let_is_one_error(let: str, hint: str) -> None:
     """The next line is none of it, except where the list does not end before it."""
     found = said(f"{let}\nservice web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.9 }} }}\n")
     assert [(code, hint) for code, _, hint in found] == [("SVC001", hint)]
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("198.19.0.01", "the numbers of an IPv4 address have no zeros in front: 198.19.0.1"),
+        ("0198.019.000.1", "the numbers of an IPv4 address have no zeros in front: 198.19.0.1"),
+        ("198.19.0.256", "the numbers of an IPv4 address are 0 to 255"),
+        ("198.19.0.0256", "the numbers of an IPv4 address are 0 to 255"),
+        ("198.19.0.a", "the numbers of an IPv4 address are decimal, such as 10.0.0.4"),
+        ("198.19.1", "an IPv4 address has four numbers, such as 10.0.0.4"),
+        ("198.19.0.0.1", "an IPv4 address has four numbers, such as 10.0.0.4"),
+        ("198.19..1", "an IPv4 address has four numbers, such as 10.0.0.4"),
+        ("198.19.0.1/24", "write one address, without the /24"),
+        ("198.19.0.1:80", "write the address without a port: 198.19.0.1"),
+        ("fd00::1::2", "an IPv6 address has `::` once at most"),
+        ("fd00:::2", "an IPv6 address has `::` once at most"),
+        ("fd00::12345", "a group of an IPv6 address has at most four hexadecimal digits"),
+        ("::ffff:198.19.0.01", "the numbers of an IPv4 address have no zeros in front: 198.19.0.1"),
+        ("fd00:1:2", _GROUPS),
+        ("1:2:3:4:5:6:7:8:9", _GROUPS),
+        (":1:2:3:4:5:6:7", _GROUPS),
+        ("fd00::1:", _GROUPS),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_in_words_of_svcc(address: str, hint: str) -> None:
+    """Python's own words are others in each release."""
+    text = _service(f"vip {address}", "port 80/tcp", endpoints="")
+    assert said(text) == [("SVC030", f"`{address}` is not an IP address", hint)]
+
+
+@pytest.mark.parametrize(
+    ("network", "hint"),
+    [
+        ("10.0.0.00/8", "the numbers of an IPv4 address have no zeros in front: 10.0.0.0"),
+        ("10.0.0.0/33", "a prefix length is 0 to 32, with IPv6 0 to 128"),
+        ("fd00::/129", "a prefix length is 0 to 32, with IPv6 0 to 128"),
+        ("fd00::1::/64", "an IPv6 address has `::` once at most"),
+    ],
+)
+def test_what_is_wrong_with_a_network_is_said_in_words_of_svcc(network: str, hint: str) -> None:
+    text = _service("vip 198.19.0.1", "port 80/tcp", f"allow-from {network}")
+    assert said(text) == [("SVC031", f"`{network}` is not a network", hint)]
+
+
+@pytest.mark.parametrize(
+    ("vip", "kind"),
+    [
+        ("::ffff:198.19.0.1", "an IPv4 address written as IPv6: write 198.19.0.1"),
+        ("::FFFF:c613:1", "an IPv4 address written as IPv6: write 198.19.0.1"),
+        ("fe80:0::1", "a link-local address, which means nothing beyond its link"),
+        ("::1", "a loopback address"),
+        ("127.0.0.1", "a loopback address"),
+    ],
+)
+@pytest.mark.parametrize("cluster", ["", "cluster { services 198.19.0.0/16 fd00:19::/64 }\n"])
+def test_an_address_that_cannot_serve_is_one_error_in_the_words_of_the_source(
+    vip: str, kind: str, cluster: str
+) -> None:
+    found = said(cluster + _service(f"vip {vip}", "port 80/tcp"))
+    assert [(code, message) for code, message, _ in found] == [("SVC033", f"vip {vip} is {kind}")]
+
+
+def test_an_endpoint_that_cannot_serve_is_one_error_in_the_words_of_the_source() -> None:
+    found = said(_service("vip 198.19.0.1", "port 80/tcp", endpoints="[::FFFF:100.64.0.9]:8080"))
+    wanted = "endpoint ::FFFF:100.64.0.9 is an IPv4 address written as IPv6: write 100.64.0.9"
+    assert [(code, message) for code, message, _ in found] == [("SVC033", wanted)]
+
+
+def test_nodes_with_one_address_are_told_of_nodes() -> None:
+    assert hints("node a { address 10.0.0.4 }\nnode b { address 10.0.0.4 }\n") == ["each node has addresses of its own"]
+
+
+@pytest.mark.parametrize("statement", ["vip", "external-ip", "snat"])
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("203.0.113.8-9", "both ends of a range are addresses: 203.0.113.8-203.0.113.9"),
+        ("203.0.113.8 - 203.0.113.9", "a range has no blanks in it: 203.0.113.8-203.0.113.9"),
+    ],
+)
+def test_every_statement_with_ranges_has_hints_about_them(statement: str, written: str, hint: str) -> None:
+    vip = "" if statement == "vip" else "vip 198.19.0.1"
+    assert hints(_service(vip, "port 80/tcp", f"{statement} {written}")) == [hint]
+
+
+def test_where_no_range_can_stand_the_statements_with_ranges_are_named() -> None:
+    text = _service("vip 198.19.0.1", "port 80/tcp", endpoints="100.64.0.9-100.64.0.12")
+    assert hints(text) == ["only `vip`, `external-ip` and `snat` take ranges of addresses"]

@@ -342,7 +342,7 @@ FORMS: list[tuple[str, str, str]] = [
     (_ENDPOINT, "100.64.0.9 priority 3", "write: 100.64.0.9 weight 3"),
     (_ENDPOINT, "100.64.0.9 standby", "the word for that is `backup`"),
     (_ENDPOINT, "100.64.0.9 up", "who is listed here serves: leave the word out"),
-    (_ENDPOINT, "100.64.0.9-19", "only `vip` and `external-ip` take ranges of addresses"),
+    (_ENDPOINT, "100.64.0.9-19", "only `vip`, `external-ip` and `snat` take ranges of addresses"),
     (
         _ENDPOINT,
         "100.64.0.9:8080-8090",
