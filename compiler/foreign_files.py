@@ -9,7 +9,8 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source, Span
 
-_INSTEAD = (
+#: The hint about a file that no importer reads.
+INSTEAD = (
     "write what it means in svcc's language: service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
 )
 
@@ -29,7 +30,7 @@ def _hint(kind: _Kind, name: str) -> str:
 
     name = "-" if name == "<stdin>" else name
 
-    return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else _INSTEAD
+    return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else INSTEAD
 
 
 #: The first line of bundles, which svcc itself compiled.

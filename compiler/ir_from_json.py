@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from typing import cast
 
 from svcc.compiler import ir
@@ -29,12 +28,9 @@ from svcc.compiler.ir_document import (
 from svcc.compiler.ir_json_values import Values
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
-from svcc.compiler.suggest import shorten
 
 #: The most values that a document may hold. Python takes some hundred bytes for each.
 VALUES = 1_000_000
-#: After this many errors, svcc looks for no more.
-_ERRORS = 100
 
 
 @cache
@@ -46,6 +42,8 @@ def schema() -> dict[str, object]:
 
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     """Return the program that a JSON text holds, or what is wrong with its form, each error with its place."""
+    from jsonschema import Draft202012Validator  # takes 0.1 s to import, and only JSON input needs it
+
     if too_long(source.text):
         message = f"more than {VALUES} values: that is no program"
         return None, [Diagnostic(Code.IR_INVALID, message, Span(source, 0, 1))]
@@ -65,9 +63,10 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
         place = found.get(path)
         return None if place is None else Span(source, *place)
 
-    diagnostics = list(_schema_errors(document, span))
-    if diagnostics:
-        return None, diagnostics
+    if not Draft202012Validator(schema()).is_valid(document):
+        from svcc.compiler.schema_errors import schema_errors  # needed only for programs with errors
+
+        return None, list(schema_errors(document, schema(), source, found))
     reader = _Reader(span)
     program = reader.program(cast("ProgramDocument", document))  # the schema has shown that it is one
     return program, reader.diagnostics
@@ -100,18 +99,6 @@ def _number(text: str) -> int | float:
     """
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
-
-
-def _schema_errors(document: object, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
-    from jsonschema import Draft202012Validator  # takes 0.1 s to import, and only JSON input needs it
-
-    for error in islice(Draft202012Validator(schema()).iter_errors(document), _ERRORS):
-        path: Path = tuple(error.absolute_path)
-        where = "".join(f"/{part}" for part in path) or "the document"
-        while path and span(*path) is None:
-            path = path[:-1]
-        # jsonschema quotes what it refuses, which may be the whole document
-        yield Diagnostic(Code.IR_INVALID, f"{where}: {shorten(error.message, 200)}", span(*path))
 
 
 class _Reader(Values):
@@ -268,7 +255,7 @@ class _Reader(Values):
             if (span := self.span(*path, key)) is not None:
                 spans[f"check {key}"] = span
             if key in _OF_SOME and key not in OPTIONS[kind]:
-                self.error(Code.CHECK, f"`check {kind}` has no {key}", self.span(*path, key))
+                self.error(Code.CHECK, f"`check {kind}` has no `{key}`", self.span(*path, key))
         default = ir.Check(kind)
         every, timeout = document.get("every", default.every), document.get("timeout", default.timeout)
         for key, seconds in (("every", every), ("timeout", timeout)):

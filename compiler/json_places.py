@@ -40,6 +40,15 @@ def places(text: str) -> dict[Path, tuple[int, int]]:
     return found
 
 
+def key_place(text: str, value: int) -> tuple[int, int]:
+    """Return start and end offset of the key whose value begins at an offset."""
+    end = text.rindex('"', 0, value)
+    start = text.rindex('"', 0, end)
+    while text[start - 1] == "\\":  # what opens the key stands behind a blank, a brace or a comma
+        start = text.rindex('"', 0, start)
+    return start, end + 1
+
+
 def _skip(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at

@@ -12,9 +12,8 @@ LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LET_FORM = "a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`"
 #: What ``"…"`` may hold: printable ASCII without blanks, quotes, backslashes and square brackets.
 QUOTED = re.compile(r"[A-Za-z0-9_][!#-&(-Z^_a-~]*")
-QUOTED_FORM = (
-    "a quoted name is ASCII, begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
-)
+_FORM = "is ASCII, begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
+FORM, QUOTED_FORM = f"a name {_FORM}", f"a quoted name {_FORM}"
 
 #: Length of the hashes in names. With 40 bits, the odds of a clash among 10,000 names with a hash are 1 in 20,000.
 HASH_DIGITS = 10

@@ -272,6 +272,109 @@ def test_what_is_wrong_is_found_where_it_is(text: str, code: str, culprit: str |
         assert text[span.start : span.end] == culprit
 
 
+_FORWARD = "`masquerade`, `direct` or `tunnel`"
+_NAME = "a name is ASCII, begins with a letter, a digit or `_`, and holds no blanks, quotes, `\\`, `[` or `]`"
+_PATH = "a path begins with `/`, and has at most 128 characters, none of them a blank, a quote or one of {}[];#"
+
+
+def _balancer(**members: Any) -> str:
+    routes, listeners = [{"service": "a", "paths": ["/"]}], [{"port": 80, "protocol": "http"}]
+    balancer = {"name": "b", "network": "vpc-1", "routes": routes, "listeners": listeners} | members
+    return json.dumps({"svcc": 1, "services": [_SERVICE], "balancers": [balancer]})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", [("the document is a list, and not an object", None, "[]")]),
+        ('{"services": [1]}', [("the document has no `svcc`", 'a program begins with "svcc": 1', '{"services": [1]}')]),
+        (
+            '{"svc": 1, "services": []}',
+            [
+                ("the document has no `svcc`", 'a program begins with "svcc": 1', '{"svc": 1, "services": []}'),
+                ('the document cannot have "svc"', "did you mean `svcc`?", '"svc"'),
+            ],
+        ),
+        ('{"svcc": 2, "services": []}', [("/svcc is 2, a version that this svcc does not know", "write 1", "2")]),
+        (_service(vips=None), [("/services/0/vips is null, and not a list", None, "null")]),
+        (_service(affinity="1"), [('/services/0/affinity is "1", and not a whole number', None, '"1"')]),
+        (_service(vipss=[]), [('/services/0 cannot have "vipss"', "did you mean `vips`?", '"vipss"')]),
+        (
+            _ports(**{'p"\\': 1}),
+            [
+                (
+                    '/services/0/ports/0 cannot have "p\\"\\\\"',
+                    "it can have `name`, `protocol`, `ports`, `target` or `nodeport`",
+                    '"p\\"\\\\"',
+                )
+            ],
+        ),
+        (_service(forward="dr"), [('/services/0/forward cannot be "dr"', f"it is {_FORWARD}", '"dr"')]),
+        (
+            _service(forward="tunel"),
+            [('/services/0/forward cannot be "tunel"', f"did you mean `tunnel`? (it is {_FORWARD})", '"tunel"')],
+        ),
+        (_service(affinity=0), [("/services/0/affinity: 0 is out of range", "it is 1 to 86400", "0")]),
+        (_service(name="é"), [('/services/0/name cannot be "é"', _NAME, '"\\u00e9"')]),
+        (_service(ports=[]), [("/services/0/ports has no values", "it has at least 1", "[]")]),
+        (
+            _service(affinity_networks=[1, 2, 3]),
+            [("/services/0/affinity-networks has 3 values", "it has 2", "[1, 2, 3]")],
+        ),
+        (_service(snat=["a", "b", "a"]), [('/services/0/snat has "a" twice', None, '"a"')]),
+        (_ports(ports=0), [("/services/0/ports/0/ports: 0 is out of range", "it is 1 to 65535", "0")]),
+        (
+            _ports(ports="80"),
+            [('/services/0/ports/0/ports cannot be "80"', 'a range is written "5000-5099"', '"80"')],
+        ),
+        (
+            _ports(ports=[]),
+            [
+                (
+                    '/services/0/ports/0/ports is a list, and neither a whole number nor a range such as "5000-5099"',
+                    None,
+                    "[]",
+                )
+            ],
+        ),
+        (
+            _balancer(routes=[{"service": "a"}]),
+            [("/balancers/0/routes/0 has neither `paths` nor `listener`", None, '{"service": "a"}')],
+        ),
+        (
+            _balancer(routes=[{"service": "a", "paths": ["x"]}]),
+            [('/balancers/0/routes/0/paths/0 cannot be "x"', _PATH, '"x"')],
+        ),
+        (
+            _balancer(listeners=[{"port": 80, "protocol": "http", "status": 304}]),
+            [("/balancers/0/listeners/0/status: 304 is out of range", "it is 200 to 299 or 400 to 599", "304")],
+        ),
+        (
+            _balancer(listeners=[{"port": 80, "protocol": "http", "body": ""}]),
+            [("/balancers/0/listeners/0/body has 0 characters", "it has 1 to 1024", '""')],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_svcc(text: str, said: list[tuple[str, str | None, str]]) -> None:
+    found = load_json(text).diagnostics
+    places = [one.span for one in found if one.span is not None]
+    texts = [text[span.start : span.end] for span in places]
+    assert [(one.message, one.hint, there) for one, there in zip(found, texts, strict=True)] == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"static_resources": {"listeners": [], "clusters": []}}',
+        '{"service": {"name": "web", "port": 80}}',
+        '{"version": 3, "frontends": []}',
+    ],
+)
+def test_json_of_another_program_is_one_error(text: str) -> None:
+    said = [(one.code.id, one.message) for one in load_json(text).diagnostics]
+    assert said == [("SVC080", "this looks like JSON of another program, which svcc does not read")]
+
+
 def test_every_line_of_a_long_document_stays_readable() -> None:
     services = [_SERVICE | {"name": f"s{i}", "vips": [f"198.19.{i // 250}.{i % 250}", "x"]} for i in range(1000)]
     loaded = load_json(json.dumps({"svcc": 1, "services": services}))
