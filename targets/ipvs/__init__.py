@@ -93,7 +93,7 @@ class Ipvs(TargetByService):
         Feature.SCHEDULER_NQ: "",
         Feature.SCHEDULER_FO: "",
         Feature.SCHEDULER_OVF: "refuses clients when every endpoint has as many connections as its weight",
-        Feature.SCHEDULER_MH: "",
+        Feature.SCHEDULER_MH: "with mh-fallback",
         Feature.SCHEDULER_MH_BY_PORT: "",
         Feature.SCHEDULER_TWOS: "Linux 5.14",
     }

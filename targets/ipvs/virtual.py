@@ -19,8 +19,10 @@ FORWARD = {
     ir.Forward.TUNNEL: (TUNNELLING, " --tun-type ipip"),
 }
 _RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
-#: sh refuses a client whose slot belongs to a draining server, unless it may try the next slot (ip_vs_sh.c).
-_FALLBACK, _BY_PORT = {ir.Scheduler.SH: "sh-fallback"}, {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
+#: sh refuses a client whose slot belongs to a draining server, unless it may try the next slot (ip_vs_sh.c). mh does so
+#: as well: it keeps the slots of a server that had a weight before (ip_vs_mh.c, last_weight).
+_FALLBACK = {ir.Scheduler.SH: "sh-fallback", ir.Scheduler.MH: "mh-fallback"}
+_BY_PORT = {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
 
 
 #: The most ports of a range for which each port is a virtual server on every address, with all real servers. A longer

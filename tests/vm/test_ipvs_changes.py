@@ -49,6 +49,24 @@ def _answering(lab: Lab, vip: str) -> set[str]:
     return {result.name if isinstance(result, Reply) else result for result in results}
 
 
+@pytest.mark.parametrize("scheduler", ["sh", "sh by address-port", "mh", "mh by address-port"])
+def test_a_hash_leads_the_clients_of_an_endpoint_that_begins_to_drain_to_others(scheduler: str) -> None:
+    """mh keeps the slots of such an endpoint, which one that drains from the start does not get."""
+    text = f"{HEAD}service s {{ vip 198.19.10.1; port 80/tcp; scheduler {scheduler}; endpoints {{ 100.64.0.9; 100.64.0.19"
+    before, after = f"{text}; 100.64.0.29 }} }}\n", f"{text}; 100.64.0.29 draining }} }}\n"
+    with served(before, crowd=CROWD) as lab:
+        assert "100.64.0.29" in _answering(lab, "198.19.10.1")
+        _edit_servers(lab, after)
+        assert _answering(lab, "198.19.10.1") == {"100.64.0.9", "100.64.0.19"}
+
+
+def _edit_servers(lab: Lab, text: str) -> None:
+    """Give the real servers the settings that they have in a program."""
+    lines = part(render(text), "ipvsadm").replace("-a ", "-e ").splitlines()
+    edits = "".join(f"{line}\n" for line in lines if line.startswith("-e "))
+    assert lab.run(NODE, ["ipvsadm", "-R"], input=edits).stderr == ""
+
+
 def test_connections_outlive_the_draining_of_their_endpoint() -> None:
     text = HEAD + "service s { vip 198.19.10.1; port a 80/tcp; port b 53/udp; endpoints { 100.64.0.9 } }\n"
     before, after = text, text.replace("0.9 }", "0.9 draining }")
@@ -57,9 +75,7 @@ def test_connections_outlive_the_draining_of_their_endpoint() -> None:
         talks = [held.enter_context(lab.open(where, "198.19.10.1", port, kind)) for where, port, kind in ways]
         known = [talk.ask() for talk in talks]
         assert {one.name for one in known if isinstance(one, Reply)} == {"100.64.0.9"}
-        lines = part(render(after), "ipvsadm").replace("-a ", "-e ").splitlines()
-        edits = "".join(f"{line}\n" for line in lines if line.startswith("-e "))
-        assert lab.run(NODE, ["ipvsadm", "-R"], input=edits).stderr == ""
+        _edit_servers(lab, after)
         assert lab.run(NODE, ["ipset", "-exist", "restore"], input=part(render(after), "ipset")).stderr == ""
         rules = part(render(after), "iptables")
         assert lab.run(NODE, ["iptables-restore", "--noflush"], input=rules).stderr == ""
