@@ -12,13 +12,14 @@ from svcc.compiler.importers.ipvsadm_lines import Line, commands
 from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
-    LOWER_LIMIT,
     SCHEDULERS,
     Front,
     Server,
     Virtual,
     affinity_networks,
     affinity_of,
+    hash_by,
+    note_lower_limit,
     services_of,
 )
 from svcc.compiler.importers.words import Word, number, port, socket
@@ -55,8 +56,6 @@ _NOTED = {
 _SERVICE_OPTIONS = {
     "pe": "svcc has no persistence engines",
 }
-#: Flags of schedulers that svcc sets itself, or that make no difference to it.
-_FALLBACKS = {"sh-fallback", "mh-fallback"}
 
 #: What identifies a virtual server: protocol, address and port; or a firewall mark and the family.
 _Key: TypeAlias = tuple[ir.Protocol, ir.Address, int] | tuple[int, int]
@@ -176,11 +175,8 @@ class _Reader:
 
     def _scheduler_by(self, line: Line, scheduler: ir.Scheduler) -> ir.HashBy:
         word = line.options.get("sched-flags")
-        flags = set() if word is None else set(word.text.split(",")) - _FALLBACKS
-        known = {f"{scheduler}-port"} if scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) else set()
-        for flag in sorted(flags - known):
-            self._notes.append(Note(line.spans["sched-flags"], f"scheduler {scheduler} has no flag {flag} in svcc"))
-        return ir.HashBy.ADDRESS_PORT if flags & known else ir.HashBy.ADDRESS
+        flags = {} if word is None else dict.fromkeys(word.text.split(","), line.spans["sched-flags"])
+        return hash_by(scheduler, flags, line.spans.get("scheduler", line.span), self._notes)
 
     def _affinity(self, line: Line) -> int | None:
         word = line.options.get("persistent")
@@ -216,8 +212,7 @@ class _Reader:
             self._notes.append(Note(line.span, f"svcc tunnels in ipip, not in {kind.text}"))
             return None
         most, lower = (_connections(line, option) for option in ("u-threshold", "l-threshold"))
-        if most and lower and 4 * lower != 3 * most:
-            self._notes.append(Note(line.spans["l-threshold"], LOWER_LIMIT))
+        note_lower_limit(lower, most, line.spans.get("l-threshold", line.span), self._notes)
         return Server(found[0], int(found[1] or 0), weight, _forward(line), line.span, most=most or None)
 
 

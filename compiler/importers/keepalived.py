@@ -10,7 +10,7 @@ from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
-from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
+from svcc.compiler.importers.keepalived_words import BLOCKS, FLAGS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
 from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
@@ -20,6 +20,8 @@ from svcc.compiler.importers.virtual import (
     Virtual,
     affinity_networks,
     affinity_of,
+    hash_by,
+    note_lower_limit,
     services_of,
 )
 from svcc.compiler.importers.words import Word, address, number, port
@@ -90,7 +92,6 @@ class _Reader:
         settings = _Settings(virtual)
         protocol = settings.protocol()
         name, fronts = self._fronts(virtual, protocol)
-        marked = self._is_a_mark(virtual)
         scheduler = self._scheduler(settings)
         if not fronts or scheduler is None:
             for real in virtual.all("real_server"):
@@ -101,9 +102,7 @@ class _Reader:
                 self._note(statement.span, why)
         reals = [*virtual.all("real_server"), *virtual.all("sorry_server")]
         servers = tuple(server for one in reals if (server := self._server(one, settings)) is not None)
-        affinity = self._affinity(settings, several=len(fronts) > 1 and not marked)
-        if marked and affinity:  # IPVS does not change their port, whatever a block says (ip_vs_sched_persist)
-            servers = tuple(replace(server, port=0) for server in servers)
+        affinity = self._affinity(settings)
         asked = common_check([first_check(one, virtual, self._note) for one in reals if one.block], self._note)
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
         if asked is not None:
@@ -112,18 +111,28 @@ class _Reader:
         made = replace(made, scheduler_by=self._scheduler_by(settings, scheduler), affinity_networks=networks)
         if (ops := settings.last("ops")) is not None:
             made = replace(made, one_packet=True, spans=made.spans | {"one-packet": ops.span})
-        made = replace(made, one_memory=marked and affinity is not None)
-        found = [*services_of(made, self._names, self._notes)]
-        if made.one_memory and len(found) > 1:
-            self._note(virtual.head, "svcc remembers clients for each service separately")
-        return found
+        return [service for part in self._parts(made, virtual) for service in self._services_of_part(part)]
 
-    def _is_a_mark(self, virtual: Statement) -> bool:
-        """Whether it is a firewall mark, for which IPVS has one virtual server and one memory of clients."""
-        group = self._groups.get(virtual.values[1].text) if _names_group(virtual) else None
-        if group is not None:
-            return [line.keyword for line in group.block or ()] == ["fwmark"]
-        return bool(virtual.values) and virtual.values[0].text == "fwmark"
+    def _parts(self, made: Virtual, virtual: Statement) -> list[Virtual]:
+        """Divide a virtual server as IPVS remembers clients: for all that has a mark together, for each of the rest alone."""
+        group = self._groups[virtual.values[1].text] if _names_group(virtual) else None
+        if made.affinity is None or (group is None and virtual.values[0].text != "fwmark"):
+            return [made]
+        marks = [virtual.head] if group is None else [line.span for line in group.all("fwmark")]
+        # IPVS does not change their port, whatever a block says (ip_vs_sched_persist)
+        servers = tuple(replace(server, port=0) for server in made.servers)
+        rest = replace(made, fronts=tuple(front for front in made.fronts if front.span not in marks))
+        parts = [rest]
+        for mark in marks:
+            fronts = tuple(front for front in made.fronts if front.span == mark)
+            parts.append(replace(made, fronts=fronts, servers=servers, one_memory=True))
+        return [_of_its_families(part, made) for part in parts if part.fronts]
+
+    def _services_of_part(self, part: Virtual) -> list[ir.Service]:
+        found = [*services_of(part, self._names, self._notes)]
+        if part.one_memory and len(found) > 1:
+            self._note(part.span, "svcc remembers clients for each service separately")
+        return found
 
     def _fronts_of_mark(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
         """Return the fronts whose packets get the firewall mark (``fwmark 7``) by the rules; none, with a note, where
@@ -190,16 +199,12 @@ class _Reader:
         return found
 
     def _scheduler_by(self, settings: _Settings, scheduler: ir.Scheduler) -> ir.HashBy:
-        found = ir.HashBy.ADDRESS
-        for keyword in ("sh-port", "mh-port"):
-            statement = settings.last(keyword)
-            if statement is not None and keyword == f"{scheduler}-port":
-                found = ir.HashBy.ADDRESS_PORT
-            elif statement is not None:
-                self._note(statement.span, f"scheduler {scheduler} has no flag {keyword}")
-        return found
+        found = settings.virtual.all(*FLAGS)
+        statement = settings.last("lb_algo", "lvs_sched")
+        span = settings.virtual.head if statement is None else statement.span
+        return hash_by(scheduler, {flag.keyword: flag.span for flag in found}, span, self._notes)
 
-    def _affinity(self, settings: _Settings, *, several: bool) -> int | None:
+    def _affinity(self, settings: _Settings) -> int | None:
         statement = settings.last("persistence_timeout")
         if statement is None:
             return None
@@ -208,8 +213,6 @@ class _Reader:
         if seconds is None:
             assert word is not None
             raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 0 to {_LONGEST} seconds")
-        if seconds and several:
-            self._note(statement.span, "svcc remembers clients for each port and address separately")
         return affinity_of(seconds, statement.span, self._notes)
 
     def _networks(self, settings: _Settings, affinity: int | None) -> tuple[int, int]:
@@ -240,8 +243,10 @@ class _Reader:
             self._note(real.span, f"svcc tunnels in ipip, not in {_tunnel(method)}")
             return None
         weight = 1 if sorry else _weight(_last(real, "weight") or settings.last("weight"))
-        most = None if sorry else _limit(_last(real, "uthreshold"))
-        return Server(where, own, weight, forward, real.head, sorry, most)
+        most = 0 if sorry else _limit(_last(real, "uthreshold"))
+        if (least := _last(real, "lthreshold")) is not None:
+            note_lower_limit(_limit(least), most, least.span, self._notes)
+        return Server(where, own, weight, forward, real.head, sorry, most or None)
 
 
 class _Settings:
@@ -261,6 +266,12 @@ class _Settings:
         if word.text.lower() not in set(ir.Protocol):
             raise broken(f"no protocol `{word.text}`", word.span, "it is TCP, UDP or SCTP")
         return ir.Protocol(word.text.lower())
+
+
+def _of_its_families(part: Virtual, whole: Virtual) -> Virtual:
+    """Return the part without the servers that only other parts lead to."""
+    own, all_ = ({front.address.version for front in one.fronts} for one in (part, whole))
+    return replace(part, servers=tuple(s for s in part.servers if s.address.version not in all_ - own))
 
 
 def _names_group(virtual: Statement) -> bool:
@@ -283,15 +294,15 @@ def _weight(statement: Statement | None) -> int:
     return weight
 
 
-def _limit(statement: Statement | None) -> int | None:
-    """Return the most connections that a real server takes. Return None where there is no limit."""
+def _limit(statement: Statement | None) -> int:
+    """Return a limit of a real server's connections; 0 where there is none."""
     if statement is None:
-        return None
+        return 0
     word = statement.words[-1]
     found = number(word.text, 0, ir.MAX_CONNECTIONS)
     if found is None or word is statement.words[0]:
-        raise broken(f"`{word.text}` is no number of connections", word.span, f"limits are 1 to {ir.MAX_CONNECTIONS}")
-    return found or None
+        raise broken(f"`{word.text}` is no number of connections", word.span, f"limits are 0 to {ir.MAX_CONNECTIONS}")
+    return found
 
 
 def _forward(statement: Statement | None) -> ir.Forward:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from svcc.compiler.importers.virtual import LOWER_LIMIT
-
 _SCRIPT = "svcc runs no scripts"
 _MAIL = "svcc sends no mail"
 _START = "svcc uses an endpoint from its first passing check on"
 _QUORUM = "svcc has no quorum: a service serves as long as any endpoint can"
 _ADDRESS = "keepalived still needs this, as it keeps the address; in svcc the address is `shared`"
-_FLAG = "svcc sets the schedulers' flags itself"
 _CHECK = "svcc has no check of this kind"
 _AGAIN = "svcc asks again after the time between two checks"
 _OTHER = "import does not know it"
@@ -38,6 +35,9 @@ BLOCKS: _Reasons = {
 #: Words of which every keepalived.conf has at least one.
 KNOWN = frozenset(BLOCKS)
 
+#: The flags of schedulers.
+FLAGS = ("sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3")
+
 IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("lb_algo", "lvs_sched", "lb_kind", "lvs_method", "protocol", "persistence_timeout"), None),
     **dict.fromkeys(("real_server", "weight", "ip_family"), None),
@@ -50,9 +50,7 @@ IN_VIRTUAL_SERVER: _Reasons = {
     "persistence_granularity": None,
     "persistence_engine": "svcc has no persistence engines",
     "ops": None,
-    **dict.fromkeys(("sh-port", "mh-port"), None),
-    **dict.fromkeys(("sh-fallback", "mh-fallback"), None),
-    **dict.fromkeys(("hashed", "flag-1", "flag-2", "flag-3"), _FLAG),
+    **dict.fromkeys((*FLAGS, "hashed"), None),  # IPVS sets the last itself
     "ha_suspend": "svcc checks endpoints whoever has the address",
     **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # read with the checks
     "delay_before_retry": _AGAIN,
@@ -64,8 +62,7 @@ IN_REAL_SERVER: _Reasons = {
     **dict.fromkeys(("notify_up", "notify_down"), _SCRIPT),
     "smtp_alert": _MAIL,
     **dict.fromkeys(("alpha", "warmup"), _START),
-    "uthreshold": None,
-    "lthreshold": LOWER_LIMIT,
+    **dict.fromkeys(("uthreshold", "lthreshold"), None),
     **dict.fromkeys(("MISC_CHECK", "SMTP_CHECK", "BFD_CHECK", "PING_CHECK", "FILE_CHECK"), _CHECK),
     **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), None),
     **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # read with the checks

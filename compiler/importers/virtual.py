@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
@@ -13,7 +13,11 @@ from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
 #: Why a lower limit of connections is not carried over (ip_vs_ctl.c: without one, three quarters of the upper limit).
-LOWER_LIMIT = "an endpoint is full until it has three quarters of its max-connections"
+_LOWER_LIMIT = "an endpoint is full until it has three quarters of its max-connections"
+#: Why a hash without the flag is not quite svcc's (ip_vs_sh.c, ip_vs_mh.c).
+_NO_FALLBACK = (
+    "without {scheduler}-fallback IPVS refuses clients of a server that drains or is full; svcc gives them another"
+)
 #: The longest affinity that svcc's language allows, in seconds.
 _DAY = 86_400
 #: IPVS's schedulers, all of which the language has. The language's `random` is not among them.
@@ -67,6 +71,29 @@ class Virtual:
     one_packet: bool = False  # if so, ``spans`` has its place
     check: ir.Check | None = None  # if there is one, ``spans`` has its place
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
+
+
+def hash_by(scheduler: ir.Scheduler, flags: Mapping[str, Span], span: Span, notes: list[Note]) -> ir.HashBy:
+    """Return what a scheduler of IPVS hashes. Note the flags that it has not, and a hash that refuses clients.
+
+    ``flags``: their places by their names. ``span``: the place of the scheduler.
+    """
+    hashes = scheduler in (ir.Scheduler.SH, ir.Scheduler.MH)
+    fallback, by_port = f"{scheduler}-fallback", f"{scheduler}-port"
+    meant = {"flag-1": fallback, "flag-2": by_port} if hashes else {}  # the kernel numbers them, ipvsadm names them
+    given = {meant.get(flag, flag): place for flag, place in flags.items()}
+    for flag, place in given.items():
+        if not hashes or flag not in (fallback, by_port):
+            notes.append(Note(place, f"scheduler {scheduler} has no flag {flag}"))
+    if hashes and fallback not in given:
+        notes.append(Note(span, _NO_FALLBACK.format(scheduler=scheduler)))
+    return ir.HashBy.ADDRESS_PORT if hashes and by_port in given else ir.HashBy.ADDRESS
+
+
+def note_lower_limit(lower: int, most: int, span: Span, notes: list[Note]) -> None:
+    """Note a lower limit of connections, unless it is the one that svcc has. 0: there is no limit."""
+    if most and lower and 4 * lower != 3 * most:
+        notes.append(Note(span, _LOWER_LIMIT))
 
 
 def affinity_of(seconds: int, span: Span, notes: list[Note]) -> int | None:

@@ -52,7 +52,9 @@ def _answering(lab: Lab, vip: str) -> set[str]:
 @pytest.mark.parametrize("scheduler", ["sh", "sh by address-port", "mh", "mh by address-port"])
 def test_a_hash_leads_the_clients_of_an_endpoint_that_begins_to_drain_to_others(scheduler: str) -> None:
     """mh keeps the slots of such an endpoint, which one that drains from the start does not get."""
-    text = f"{HEAD}service s {{ vip 198.19.10.1; port 80/tcp; scheduler {scheduler}; endpoints {{ 100.64.0.9; 100.64.0.19"
+    text = (
+        f"{HEAD}service s {{ vip 198.19.10.1; port 80/tcp; scheduler {scheduler}; endpoints {{ 100.64.0.9; 100.64.0.19"
+    )
     before, after = f"{text}; 100.64.0.29 }} }}\n", f"{text}; 100.64.0.29 draining }} }}\n"
     with served(before, crowd=CROWD) as lab:
         assert "100.64.0.29" in _answering(lab, "198.19.10.1")
