@@ -20,7 +20,7 @@ from svcc.agent.answers import Asker
 from svcc.agent.check_results import CheckResults
 from svcc.agent.checks import Checks
 from svcc.agent.drift import Drift
-from svcc.agent.health import Health
+from svcc.agent.health import Health, Serving
 from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
@@ -312,8 +312,8 @@ class Agent:
         judge.note_failed(program, why)
 
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
-        """Check the endpoints of a program, and those that joined it. Where the program is new, endpoints that serve
-        already are up until they fail."""
+        """Check the endpoints of a program, and those that joined it. Endpoints that serve already are up until they
+        fail."""
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
             noted = await in_thread(lambda: standings.read(installation))
@@ -381,8 +381,10 @@ class Agent:
         return made
 
 
-def _serving(installation: Installation) -> frozenset[ir.Address]:
-    """Return the addresses that get new connections now."""
+def _serving(installation: Installation) -> frozenset[Serving]:
+    """Return the endpoints that get new connections now."""
     summary = installation.summary(installation.current)
-    addresses = (address for one in summary.frontends for address, _, weight in one.endpoints if weight)
-    return frozenset(map(ip_address, addresses))
+    ends = {
+        (one.service, address, port) for one in summary.frontends for address, port, weight in one.endpoints if weight
+    }
+    return frozenset((service, ip_address(address), port) for service, address, port in ends)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from svcc.compiler import ir
 from svcc.compiler.health_checks import asked_port
@@ -10,7 +10,10 @@ from svcc.compiler.health_checks import asked_port
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is asked of an endpoint. ``port``: the port that is asked, which is the check's own where it has one."""
+    """What is asked of an endpoint. ``port``: the port that is asked, which is the check's own where it has one.
+
+    ``check``: without its port, so that two checks of one port are one probe, whether they name it or not.
+    """
 
     address: ir.Address
     port: int
@@ -29,11 +32,22 @@ class Probe:
         return f"{self.check.kind.value} {where}:{self.port}"
 
     @property
-    def key(self) -> str:
-        """The probe's name in a state file; probes that ask the same have the same."""
+    def question(self) -> str:
+        """What is asked. How often, and how many answers count, is no part of it."""
         check = self.check
-        asked = (check.path, check.host or "", check.expect, check.insecure, check.name, check.every, check.timeout)
-        return " ".join(map(repr, (str(self), *asked, check.fall, check.rise)))
+        asked = (check.path, check.host or "", check.expect, check.insecure, check.name)
+        return " ".join(map(repr, (str(self), *asked)))
+
+    @property
+    def key(self) -> str:
+        """The probe's name in a state file: its question, and its times and numbers."""
+        check = self.check
+        return f"{self.question} {check.every!r} {check.timeout!r} {check.fall!r} {check.rise!r}"
+
+
+def question_of(key: str) -> str:
+    """Return the question of the probe with a key."""
+    return key.rsplit(" ", 4)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +64,19 @@ def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:
     """Return the probe of a service's endpoint; None where the service has no check."""
     if service.check is None:
         return None
-    return Probe(endpoint.address, asked_port(service, service.check, endpoint), service.check)
+    check = service.check if service.check.port is None else replace(service.check, port=None)
+    return Probe(endpoint.address, asked_port(service, service.check, endpoint), check)
+
+
+def asked_of(service: ir.Service) -> list[tuple[ir.Endpoint, Probe]]:
+    """Return the endpoints of a service that are asked, with their probes. Those that the program drains are not."""
+    found = ((endpoint, probe_of(service, endpoint)) for endpoint in service.endpoints if endpoint.weight)
+    return [(endpoint, probe) for endpoint, probe in found if probe is not None]
 
 
 def probes_of(service: ir.Service) -> dict[Probe, None]:
-    """Return the probes of a service, each once. Endpoints that the program drains are not asked."""
-    found = (probe_of(service, endpoint) for endpoint in service.endpoints if endpoint.weight)
-    return dict.fromkeys(probe for probe in found if probe is not None)
+    """Return the probes of a service, each once."""
+    return dict.fromkeys(probe for _, probe in asked_of(service))
 
 
 def probes(program: ir.Program) -> dict[Probe, list[str]]:

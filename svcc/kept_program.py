@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from svcc.agent import standings
-from svcc.agent.health import Health
+from svcc.agent.health import Health, all_serving
 from svcc.agent.leaving import Leaving
 from svcc.apply import wanted
 from svcc.apply.driver import balances
@@ -39,7 +39,7 @@ def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
     if not noted:
         return program
     health = Health({key: one.standing for key, one in noted.items()})
-    health.follow(program, {endpoint.address for one in program.services for endpoint in one.endpoints}, 0.0)
+    health.follow(program, all_serving(program), 0.0)
     return health.served_all(program)
 
 

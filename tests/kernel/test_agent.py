@@ -174,6 +174,27 @@ def test_an_endpoint_that_drained_has_to_pass_first(site: Site) -> None:
         site.serves(1, 2)
 
 
+def test_an_edit_of_a_check_leaves_a_dead_endpoint_out_and_a_new_service_waits_for_its_first_answer(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent():
+        site.settled(3)
+        site.down("100.64.0.2")
+        site.serves(1, 3)
+        file = site.shell.folder / "agent.dsl"
+        new = (
+            "service new { vip 198.19.10.2; port 80/tcp -> 8099; check tcp fall 1000; when-failed empty\n"
+            "endpoints { 100.64.0.4 } }\n"
+        )
+        file.write_text(file.read_text().replace("timeout 2s fall 2", "timeout 1s fall 1000") + new)
+        site.until(lambda: _generations(site) >= 2, "the new file is in the kernel")
+        assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}
+        shown = site.shell.svcc("agent", "status", status=1).stdout
+        assert re.search(r"^tcp 100\.64\.0\.2:8080 +down ", shown, re.MULTILINE)
+        assert re.search(r"^tcp 100\.64\.0\.4:8099 +joining ", shown, re.MULTILINE)
+        site.up("100.64.0.2")
+        site.serves(1, 2, 3)
+
+
 def test_a_file_with_errors_from_the_start(site: Site) -> None:
     """The agent looks at the file once a second, and at the kernel: it waits for a file that it can take."""
     site.up(*ADDRESSES[:3])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from support.strategies import programs
 from svcc.agent import standings
-from svcc.agent.health import Health, Standing
+from svcc.agent.health import Health, Standing, all_serving
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.apply.store import Store
@@ -34,7 +34,7 @@ def read(text: str) -> ir.Program:
 
 
 def web(more: str = "", endpoints: str = "100.64.0.1; 100.64.0.2; 100.64.0.3") -> ir.Program:
-    check = "check tcp fall 3 rise 2"
+    check = "" if "check" in more else "check tcp fall 3 rise 2"
     return read(f"service web {{ vip 198.19.0.1; port 80/tcp; {check}; {more}; endpoints {{ {endpoints} }} }}")
 
 
@@ -75,7 +75,7 @@ def test_it_goes_down_after_fall_and_up_after_rise(
 @given(programs())
 def test_without_answers_all_serve_that_served(program: ir.Program) -> None:
     health = Health()
-    health.follow(program, {endpoint.address for s in program.services for endpoint in s.endpoints}, 0.0)
+    health.follow(program, all_serving(program), 0.0)
     assert health.served_all(program) == program
 
 
@@ -153,7 +153,7 @@ def test_one_probe_for_an_address_a_port_and_a_check() -> None:
 
 def test_a_new_endpoint_joins_with_its_first_answer_that_passes_and_one_that_serves_stays() -> None:
     program, health = web(), Health()
-    health.follow(program, {ip_address("100.64.0.1"), ip_address("100.64.0.2")}, 0.0)
+    health.follow(program, all_serving(web(endpoints="100.64.0.1; 100.64.0.2")), 0.0)
     assert weights(health.served_all(program)) == [1, 1, 0]
     third = [*probes(program)][2]
     assert health.hear(third, GOOD, 1.0)
@@ -175,6 +175,52 @@ def test_what_is_known_of_an_endpoint_lasts_over_programs_and_agents() -> None:
     later = Health({probe.key: standing for probe, standing in health.standings.items()})
     later.follow(web(), (), 2.0)
     assert weights(later.served_all(web())) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "tcp timeout 1s",
+        "tcp every 9s",
+        "tcp fall 9",
+        "tcp rise 9",
+        "tcp 80",
+        "tcp 81",
+        "http",
+        "http /x host a.example",
+    ],
+)
+def test_an_endpoint_that_is_down_stays_so_when_its_check_is_edited(check: str) -> None:
+    before, health = web(), Health()
+    health.follow(before, (), 0.0)
+    hear(health, before, 2)
+    after = web(f"check {check}")
+    health.follow(after, all_serving(before), 1.0)
+    assert weights(health.served_all(after)) == [1, 0, 1]
+    assert weights(hear(health, after)) == [1, 1, 1] or "rise 9" in check
+
+
+def test_an_endpoint_at_another_port_is_a_new_one() -> None:
+    before, health = web(), Health()
+    health.follow(before, (), 0.0)
+    hear(health, before, 2)
+    after = replace(before, services=(replace(one := before.services[0], ports=(replace(one.ports[0], target=81),)),))
+    health.follow(after, all_serving(before), 1.0)
+    assert [(one.up, one.joining) for one in health.standings.values()] == [(False, True)] * 3
+
+
+def test_who_serves_for_another_service_or_at_another_port_is_new_to_a_service() -> None:
+    other = "service other {{ vip 198.19.0.2; port 80/tcp -> 81; {} when-failed empty; endpoints {{ 100.64.0.1 }} }}"
+    both = replace(web(), services=(*read(other.format("check tcp;")).services, *web().services))
+    health = Health()
+    health.follow(web(), all_serving(web()), 0.0)
+    health.follow(both, all_serving(web()), 1.0)
+    assert weights(health.served_all(both)) == [0, 1, 1, 1]
+    assert health.all_fail(both.services[0]) is False
+
+
+def test_a_port_that_a_check_names_is_the_one_that_it_asks_anyway() -> None:
+    assert [*probes(web("check tcp"))] == [*probes(web("check tcp 80"))]
 
 
 def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
