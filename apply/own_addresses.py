@@ -46,9 +46,15 @@ class OpenSocket:
 
 def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     """Yield a sentence for each address of the machine for which a bundle cannot be applied here. Errors: StepError."""
+    yield from address_obstacles(*claims(bundle), scope)
+
+
+def claims(bundle: Bundle | None) -> tuple[Collection[ir.Address], ServiceNetworks]:
+    """Return the addresses that a bundle's services want for themselves, and the networks of service addresses."""
     target = find(bundle.target) if bundle is not None else None
-    if bundle is not None and target is not None:
-        yield from address_obstacles(set(target.exclusive_addresses(bundle)), target.service_networks(bundle), scope)
+    if bundle is None or target is None:
+        return (), ServiceNetworks()
+    return set(target.exclusive_addresses(bundle)), target.service_networks(bundle)
 
 
 def address_obstacles(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.generation import Draft
+from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
 from svcc.apply.own_addresses import own_ports
+from svcc.apply.scope import Scope
+from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
+from svcc.apply.taken_addresses import taken_addresses
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.kernel.steps import StepError
@@ -103,22 +106,46 @@ def warn_of_doubles(store: Store, installation: Installation, services: Summary)
             click.echo(f"svcc: prefix {current.prefix} serves here as well: {', '.join(double)}; {remedy}", err=True)
 
 
-def warn_of_own_ports(draft: Draft) -> None:
+def warn_of_machine(target: str | None, services: Summary, scope: Scope) -> None:
+    """Warn of what this machine has against services: its own ports, and what keeps packets from the endpoints."""
+    warn_of_own_ports(services, scope)
+    warn_of_obstructions(target, services, scope)
+
+
+def warn_of_generation(store: Store, installation: Installation, generation: Generation, *, quiet: bool) -> None:
+    """Warn of all that there is to say of a generation that is in place. Nothing else may tell of it: a machine changes
+    while no file does."""
+    with suppress(StoreError):  # what is damaged is told by whoever needs it
+        services = installation.summary(generation)
+        warn_of_doubles(store, installation, services)
+        if not quiet:
+            warn_of_taken_addresses(installation, generation)
+            warn_of_machine(generation.target, services, Scope(generation.prefix, generation.device))
+
+
+def warn_of_taken_addresses(installation: Installation, generation: Generation | None) -> None:
+    """Warn of service addresses that have become the machine's own since a generation was applied."""
+    with suppress(OSError, StepError, StoreError, ValueError):
+        for sentence in taken_addresses(installation, generation):
+            click.echo(f"svcc: warning: {sentence}\n  The next change of rules will be refused for that.", err=True)
+
+
+def warn_of_own_ports(services: Summary, scope: Scope) -> None:
     """Warn of declared ports on which this machine itself listens: its sshd may be among them."""
     with suppress(OSError, StepError):
-        for place, label in own_ports(draft.summary, draft.scope):
+        for place, label in own_ports(services, scope):
             message = f"{place}: this machine listens there itself, and its clients are led to {label} instead"
             click.echo(f"svcc: warning: {message}\n  remedy: another port for one of the two", err=True)
 
 
-def warn_of_obstructions(draft: Draft) -> None:
-    """Warn of what keeps packets from the draft's endpoints, each with its remedy."""
-    target = find(draft.bundle.target) if draft.bundle else None
-    if target is None or not draft.summary.frontends:
+def warn_of_obstructions(name: str | None, services: Summary, scope: Scope) -> None:
+    """Warn of what keeps packets from services' endpoints, each with its remedy. ``name``: the target's."""
+    target = find(name) if name is not None else None
+    if target is None or not services.frontends:
         return
     found = Counter[str]()  # counts by the subject without its last word, and the state
     with suppress(OSError, StepError):
-        for one in obstructions([draft.summary], translated=target.translates, ours=[draft.scope.table]):
+        for one in obstructions([services], translated=target.translates, ours=[scope.table]):
             alike = f"{one.subject.rpartition(' ')[0]} …: {one.state}"
             found[alike] += 1
             if found[alike] <= _WHOLE:

@@ -28,7 +28,16 @@ from svcc.applying import (
 )
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
-from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
+from svcc.guards import (
+    Consent,
+    consent_options,
+    guard,
+    warn_of_doubles,
+    warn_of_generation,
+    warn_of_obstructions,
+    warn_of_own_ports,
+    warn_of_taken_addresses,
+)
 from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
@@ -89,7 +98,7 @@ def command(
     Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
     early = read_early(store)
-    if not dry_run and _in_place(store, file, target, node, early, as_json=as_json):
+    if not dry_run and _in_place(store, file, target, node, early, as_json=as_json, quiet=quiet):
         return
     from svcc.inputs import read_input  # this imports all of the compiler
 
@@ -112,7 +121,7 @@ def command(
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             if not quiet:
-                warn_of_own_ports(draft)
+                warn_of_own_ports(draft.summary, draft.scope)
             with signals.held_off(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
             put_json(document) if as_json else click.echo(said)
@@ -126,10 +135,17 @@ def _need_confirmed(installation: Installation) -> None:
 
 
 def _in_place(
-    store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
+    store: Store,
+    file: str,
+    target: Target,
+    node: str | None,
+    early: EarlyReadings | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> bool:
-    """Whether FILE is in place already; then say so. It is not where an apply has to be finished, undone or confirmed
-    first."""
+    """Whether FILE is in place already; then say so, and warn as when it came there. It is not where an apply has to be
+    finished, undone or confirmed first."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)), store.reading():
@@ -145,6 +161,7 @@ def _in_place(
             with signals.held_off(leave=False):
                 engine.note_findings(known.plan, installation, known.draft)
         said, document = _nothing(installation, generation)
+        warn_of_generation(store, installation, generation, quiet=quiet)
     put_json(document) if as_json else click.echo(said)
     return True
 
@@ -179,11 +196,16 @@ def _apply(
 
         if is_recorded(installation, current, draft):
             engine.note_findings(plan, installation, draft)
+            if not quiet:
+                warn_of_taken_addresses(installation, current)
+                warn_of_obstructions(draft.target, draft.summary, draft.scope)
             return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:
-        warn_of_obstructions(draft)
+        if plan.empty:
+            warn_of_taken_addresses(installation, installation.current)
+        warn_of_obstructions(draft.target, draft.summary, draft.scope)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
     said = f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}."
     if seconds is not None:

@@ -16,7 +16,7 @@ from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, make_plan, read_early, remember, still_good, unfinished_of
 from svcc.exits import Exit
-from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
+from svcc.guards import refusal, warn_of_doubles, warn_of_generation, warn_of_machine, warn_of_taken_addresses
 from svcc.health_rows import Health, health_lines
 from svcc.help import examples
 from svcc.in_place import in_place
@@ -56,7 +56,7 @@ def command(
     What was changed by hand is said apart from what FILE changes. Exit status 1 if anything is to do.
     """
     early = read_early(store)
-    if _in_place(store, file, target, node, early, as_json=as_json):
+    if _in_place(store, file, target, node, early, as_json=as_json, quiet=quiet):
         return
     from svcc.inputs import read_input  # this imports all of the compiler
 
@@ -74,8 +74,9 @@ def command(
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
             if not (quiet or plan.obstacles):
-                warn_of_own_ports(draft)
-                warn_of_obstructions(draft)
+                if plan.empty:
+                    warn_of_taken_addresses(installation, installation.current)
+                warn_of_machine(draft.target, draft.summary, draft.scope)
         if reviewed.empty:
             remember(store, stamp, installation, plan, draft)
     if plan.obstacles:
@@ -85,9 +86,16 @@ def command(
 
 
 def _in_place(
-    store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
+    store: Store,
+    file: str,
+    target: Target,
+    node: str | None,
+    early: EarlyReadings | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> bool:
-    """Whether FILE is in place already; then say so."""
+    """Whether FILE is in place already; then say so, and warn of what the machine has against it."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)):
@@ -97,6 +105,7 @@ def _in_place(
                 return False
             draft = Draft(None, Scope(known.generation.prefix), Summary(), file)
             _show(review(known.plan, known.installation, draft), known.installation, as_json=as_json)
+            warn_of_generation(store, known.installation, known.generation, quiet=quiet)
         if known.draft is not None:
             remember(store, stamp, known.installation, known.plan, known.draft)
     return True

@@ -20,7 +20,7 @@ def test_applying_twice_changes_nothing_and_says_so(shell: Shell, target: str) -
     others = shell.world.others()
     first = shell.svcc("apply", "a.dsl", "-t", target)
     assert first.stdout.startswith("Generation 1 is in place: ")
-    again = shell.svcc("apply", "a.dsl", "-t", target)
+    again = shell.svcc("apply", "a.dsl", "-t", target, "-q")
     assert (again.stdout, again.stderr) == ("Nothing to do: generation 1 is in place.\n", "")
     assert shell.world.others() == others
 

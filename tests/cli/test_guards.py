@@ -231,6 +231,38 @@ def test_a_port_that_the_machine_listens_on_itself_is_named(shell: Shell) -> Non
             assert named(shell.svcc("apply", "c.dsl", "-t", "iptables").stderr) == ["node port 30080/tcp"]
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_is_in_place_is_warned_of_like_anything_else(shell: Shell, target: str) -> None:
+    """The machine changes while no file does. What is known without a look at FILE is told as when FILE is compiled."""
+    shell.svcc("apply", "a.dsl", "-t", target)
+    for words in ("address add 198.19.10.2 dev lo", "link set lo up", "route add default dev lo"):
+        shell.run("ip", *words.split())
+    shell.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    shell.run("iptables", "-P", "FORWARD", "DROP")
+    expected = """\
+svcc: warning: 198.19.10.2 is on device lo of this machine, which listens there on 30080/tcp; \
+to take only the declared ports, and leave the others to the machine, write `198.19.10.2 shared`
+  The next change of rules will be refused for that.
+svcc: warning: node port 30080/tcp: this machine listens there itself, and its clients are led to web instead
+  remedy: another port for one of the two
+svcc: warning: IPv4 forwarding: off
+  remedy: sysctl -w net.ipv4.ip_forward=1
+svcc: warning: iptables filter FORWARD: drops by default, and no rule there accepts what was translated
+  remedy: iptables -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT
+"""
+    with shell.namespace.entered(), socket.create_server(("0.0.0.0", 30080)):
+        for _ in range(2):
+            for command in ("plan", "apply"):
+                done = shell.svcc(command, "a.dsl", "-t", target)
+                assert done.stdout.startswith("Nothing to do")
+                assert sorted(done.stderr.splitlines()) == sorted(expected.splitlines())
+                assert shell.svcc(command, "a.dsl", "-t", target, "-q").stderr == ""
+            (shell.folder / "a.dsl").write_text(f"{PROGRAM}# more\n")  # so that it is compiled
+        (shell.folder / "a.dsl").write_text(PROGRAM)
+        refused = shell.svcc("apply", "b.dsl", "-t", target, status=3).stderr
+        assert "198.19.10.2 is on device lo of this machine" in refused
+
+
 # ---- going back
 
 
