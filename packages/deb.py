@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent, indent
 
-from man import write_pages
+from svcc.man_pages import pages
 
 ROOT = Path(__file__).parents[1]
 #: Where the environment is.
@@ -101,8 +102,10 @@ def _units(tree: Path) -> None:
 def _pages(tree: Path, version: str, time: int) -> None:
     folder = tree / "usr/share/man/man8"
     folder.mkdir(parents=True)
-    for page in write_pages(folder, version, time):
-        _pack(page)
+    date = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+    for name, text in pages(version, date).items():
+        (folder / f"{name}.8").write_text(text, encoding="utf-8")
+        _pack(folder / f"{name}.8")
 
 
 def _pack(path: Path) -> None:

@@ -40,6 +40,7 @@ COMMANDS = (
     "init",
     "lab",
     "lsp",
+    "man",
     "plan",
     "publish",
     "register",

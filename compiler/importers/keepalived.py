@@ -114,7 +114,7 @@ class _Reader:
         return [service for part in self._parts(made, virtual) for service in self._services_of_part(part)]
 
     def _parts(self, made: Virtual, virtual: Statement) -> list[Virtual]:
-        """Divide a virtual server as IPVS remembers clients: for all that has a mark together, for each of the rest alone."""
+        """Divide a virtual server as IPVS remembers clients: all that has a mark together, each of the rest alone."""
         group = self._groups[virtual.values[1].text] if _names_group(virtual) else None
         if made.affinity is None or (group is None and virtual.values[0].text != "fwmark"):
             return [made]

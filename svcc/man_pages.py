@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from inspect import cleandoc
-from pathlib import Path
 
 import click
 
@@ -30,13 +28,10 @@ _FILES = {
 _SEE = ("nft", "iptables", "ipvsadm", "ipset", "ip", "systemd.unit")
 
 
-def write_pages(folder: Path, version: str, time: int) -> list[Path]:
-    """Write all pages into a folder; return the files. ``time``: of the sources, in seconds since 1970."""
-    date = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
-    pages = {name: "".join(f"{line}\n" for line in _page(context, version, date)) for name, context in _commands()}
-    for name, text in pages.items():
-        (folder / f"{name}.{_SECTION}").write_text(text, encoding="utf-8")
-    return [folder / f"{name}.{_SECTION}" for name in pages]
+def pages(version: str, date: str = "") -> dict[str, str]:
+    """Return the text of every page, by its name: "svcc", "svcc-fleet-history". ``date``: of the sources, as
+    2026-11-29."""
+    return {name: "".join(f"{line}\n" for line in _page(context, version, date)) for name, context in _commands()}
 
 
 def _commands(context: click.Context | None = None) -> Iterator[tuple[str, click.Context]]:
@@ -59,7 +54,7 @@ def _name(context: click.Context) -> str:
 def _page(context: click.Context, version: str, date: str) -> Iterator[str]:
     command, name = context.command, _name(context)
     text = cleandoc(command.help or "").replace("\f", "")
-    yield f'.TH {name.upper()} {_SECTION} {date} "svcc {version}" "System administration"'
+    yield f'.TH {name.upper()} {_SECTION} "{date}" "svcc {version}" "System administration"'
     yield ".SH NAME"
     yield f"{_escaped(name)} \\- {_escaped(sentence_of(command).rstrip('.'))}"
     yield ".SH SYNOPSIS"
