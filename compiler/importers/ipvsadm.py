@@ -12,7 +12,10 @@ from svcc.compiler.importers.ipvsadm_lines import Line, commands
 from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
+    ALL_PORTS,
     SCHEDULERS,
+    SYNCHRONISES,
+    TIMEOUTS,
     Front,
     Server,
     Virtual,
@@ -42,9 +45,9 @@ _FORWARDS = {
 }
 #: Commands that do not change what is served.
 _NOTED = {
-    "set": "svcc sets no time-outs of the kernel's connections",
-    "start-daemon": "svcc synchronises no connections with other machines",
-    "stop-daemon": "svcc synchronises no connections with other machines",
+    "set": TIMEOUTS,
+    "start-daemon": SYNCHRONISES,
+    "stop-daemon": SYNCHRONISES,
     "clear": "svcc clears nothing that is not its own",
     **dict.fromkeys(("list", "zero", "save", "restore"), "it changes no service"),
     **dict.fromkeys(
@@ -158,7 +161,7 @@ class _Reader:
             protocol, address, number = key
             if number:
                 return (Front(address, protocol, ir.PortRange(number, number), span),)
-            self._notes.append(Note(span, "a service of svcc has ports of its own, not all of an address's"))
+            self._notes.append(Note(span, ALL_PORTS))
             return ()
         fronts = tuple(Front(m.address, m.protocol, m.ports, span) for m in self._marked.get(key, ()))
         if not fronts:

@@ -10,10 +10,19 @@ from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
-from svcc.compiler.importers.keepalived_words import BLOCKS, FLAGS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
+from svcc.compiler.importers.keepalived_words import (
+    BLOCKS,
+    FLAGS,
+    IN_REAL_SERVER,
+    IN_VIRTUAL_SERVER,
+    KNOWN,
+    OF_IPVS,
+    reason,
+)
 from svcc.compiler.importers.marks import Mark, marks, with_rules
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
+    ALL_PORTS,
     SCHEDULERS,
     Front,
     Server,
@@ -75,6 +84,8 @@ class _Reader:
             if statement.keyword == "virtual_server_group" and statement.values:
                 self._groups.setdefault(statement.values[0].text, statement)
             elif statement.keyword != "virtual_server":
+                for inner in statement.all(*OF_IPVS) if statement.keyword == "global_defs" else ():
+                    self._note(inner.span, OF_IPVS[inner.keyword])
                 self._note(statement.span, reason(BLOCKS, statement.keyword) or "this group has no name")
         servers = [statement for statement in self._tree if statement.keyword == "virtual_server"]
         services = [service for statement in servers for service in self._services(statement)]
@@ -114,7 +125,7 @@ class _Reader:
         return [service for part in self._parts(made, virtual) for service in self._services_of_part(part)]
 
     def _parts(self, made: Virtual, virtual: Statement) -> list[Virtual]:
-        """Divide a virtual server as IPVS remembers clients: all that has a mark together, each of the rest alone."""
+        """Divide a virtual server as IPVS remembers clients: all that has a mark together, the rest one by one."""
         group = self._groups[virtual.values[1].text] if _names_group(virtual) else None
         if made.affinity is None or (group is None and virtual.values[0].text != "fwmark"):
             return [made]
@@ -180,7 +191,7 @@ class _Reader:
         addresses = _range(words[0])
         number_ = words[1].text if len(words) > 1 else "0"
         if number_ == "0":
-            self._note(span, "a service of svcc has ports of its own, not all of an address's")
+            self._note(span, ALL_PORTS)
             return
         found = port(number_)
         if found is None:

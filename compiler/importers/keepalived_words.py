@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from svcc.compiler.importers.virtual import SYNCHRONISES, TIMEOUTS
+
 _SCRIPT = "svcc runs no scripts"
 _MAIL = "svcc sends no mail"
 _START = "svcc uses an endpoint from its first passing check on"
@@ -11,6 +13,7 @@ _QUORUM = "svcc has no quorum: a service serves as long as any endpoint can"
 _ADDRESS = "keepalived still needs this, as it keeps the address; in svcc the address is `shared`"
 _CHECK = "svcc has no check of this kind"
 _AGAIN = "svcc asks again after the time between two checks"
+_TEXT = "svcc goes by the status of an answer, not by its text"
 _OTHER = "import does not know it"
 
 #: Why a word is not carried over. None: it is carried over, or svcc does the same anyway.
@@ -24,9 +27,10 @@ BLOCKS: _Reasons = {
     **dict.fromkeys(("vrrp_instance", "vrrp_sync_group", "vrrp_script", "vrrp_track_file"), _ADDRESS),
     **dict.fromkeys(("vrrp_track_process", "vrrp_track_bfd", "garp_group", "interface_up_down_delays"), _ADDRESS),
     **dict.fromkeys(("track_file", "track_process", "vrrp_rules", "vrrp_routes", "track_group"), _ADDRESS),
-    **dict.fromkeys(("static_ipaddress", "static_routes", "static_rules"), "svcc sets no addresses, routes and rules"),
+    "static_ipaddress": "svcc sets no addresses but those of services",
+    **dict.fromkeys(("static_routes", "static_rules"), "svcc sets no routes and no rules of routing"),
     "bfd_instance": "svcc has no BFD",
-    "SSL": "svcc checks no certificates",
+    "SSL": "svcc's checks have no certificates and keys of their own",
     **dict.fromkeys(
         ("net_namespace", "namespace_with_ipsets", "instance", "use_pid_dir"), "how keepalived itself runs"
     ),
@@ -34,6 +38,9 @@ BLOCKS: _Reasons = {
 }
 #: Words of which every keepalived.conf has at least one.
 KNOWN = frozenset(BLOCKS)
+
+#: Settings of IPVS as a whole, in ``global_defs``, and why they are not carried over.
+OF_IPVS = {"lvs_timeouts": TIMEOUTS, "lvs_sync_daemon": SYNCHRONISES}
 
 #: The flags of schedulers.
 FLAGS = ("sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3")
@@ -43,7 +50,8 @@ IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("real_server", "weight", "ip_family"), None),
     # svcc always does what these ask for, or they have long meant nothing
     **dict.fromkeys(("nat_mask", "net_mask", "inhibit_on_failure", "sorry_server_inhibit"), None),
-    **dict.fromkeys(("alpha", "omega", "warmup"), _START),
+    **dict.fromkeys(("alpha", "warmup"), _START),
+    "omega": _SCRIPT,
     **dict.fromkeys(("quorum", "hysteresis"), _QUORUM),
     **dict.fromkeys(("quorum_up", "quorum_down", "notify_up", "notify_down"), _SCRIPT),
     "smtp_alert": _MAIL,
@@ -82,10 +90,8 @@ IN_CHECK: _Reasons = {
 }
 IN_URL: _Reasons = {
     **dict.fromkeys(("path", "status_code", "virtualhost", "tls_compliant"), None),
-    **dict.fromkeys(
-        ("digest", "regex", "regex_no_match", "regex_options", "regex_min_offset"), "svcc reads no answers"
-    ),
-    **dict.fromkeys(("regex_max_offset", "regex_stack"), "svcc reads no answers"),
+    **dict.fromkeys(("digest", "regex", "regex_no_match", "regex_options", "regex_min_offset"), _TEXT),
+    **dict.fromkeys(("regex_max_offset", "regex_stack"), _TEXT),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -10,7 +11,7 @@ from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.json_objects import Member, document
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.nftlb_words import IN_ADDRESS, IN_BACKEND, IN_ELEMENT, IN_FARM, IN_POLICY, Reasons, reason
-from svcc.compiler.importers.virtual import Front, Server, Virtual, affinity_of, services_of
+from svcc.compiler.importers.virtual import ALL_PORTS, Front, Server, Virtual, affinity_of, services_of
 from svcc.compiler.importers.words import address, network, number, ports
 from svcc.compiler.source import Source, Span
 
@@ -19,7 +20,7 @@ _WEIGHTS = 65_535
 _PERSISTENCE, _LONGEST = "60", 31 * 86_400
 _MASQUERADES = {"snat": ir.Masquerade.ALWAYS, "dnat": ir.Masquerade.NEVER}
 _MODES = {
-    "dsr": "svcc routes nothing directly with nftables",
+    "dsr": "svcc's `forward direct` is for ipvs alone, and goes by routes",
     "stlsdnat": "svcc translates no packets without connection tracking",
     "local": "svcc forwards no connections to programs of the machine itself",
 }
@@ -74,7 +75,12 @@ class _Reader:
         for farm in _items(members, "farms"):
             virtual = self._farm(farm)
             if virtual is not None:
-                self._services += services_of(virtual, self._names, self._notes)
+                made = [*services_of(virtual, self._names, self._notes)]
+                if virtual.one_memory and len(made) > 1:
+                    self._note(
+                        farm.members()["persistence"].whole, "svcc remembers clients for each service separately"
+                    )
+                self._services += made
 
     def imported(self) -> Imported:
         program = ir.Program(services=tuple(sorted(self._services, key=lambda service: service.name)))
@@ -102,10 +108,14 @@ class _Reader:
         self._leave_out(members, IN_FARM)
         servers = tuple(s for backend in _items(members, "backends") if (s := self._backend(backend)) is not None)
         scheduler = self._scheduler(members, {server.weight for server in servers} - {0})
-        seconds = self._persistence(members, several=len(fronts) > 1)
+        seconds = self._persistence(members)
         allowed = tuple(dict.fromkeys(self._allowed(members)))
         snat = tuple(self._source(members, {front.address.version for front in fronts}))
-        return Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed, snat=snat)
+        made = Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed, snat=snat)
+        by = self._scheduler_by(members, scheduler)
+        return replace(
+            made, scheduler_by=by, one_memory=seconds is not None
+        )  # nftlb has a map of clients for each farm
 
     def _source(self, members: Members, versions: set[int]) -> Iterator[ir.Address]:
         """Return the address that sources are rewritten to; nothing where it is the machine's own."""
@@ -153,8 +163,15 @@ class _Reader:
 
     def _listening(self, members: Members, at: str, which: str, span: Span) -> list[Front]:
         where, listed, protocol = _text(members, at, ""), _text(members, which, ""), _text(members, "protocol", "tcp")
-        if not where or not listed or protocol == "all":
-            self._note(span, "a service of svcc has addresses, ports and protocols of its own, not all of them")
+        why = ""
+        if protocol == "all":
+            why = "a service of svcc has ports of tcp, udp or sctp, not all protocols"
+        elif not where:
+            why = "a service of svcc has addresses of its own, not all of the machine's"
+        elif not listed:
+            why = ALL_PORTS
+        if why:
+            self._note(span, why)
             return []
         if protocol not in set(ir.Protocol):
             raise broken("no such protocol", members["protocol"].span, "it is tcp, udp, sctp or all")
@@ -179,15 +196,23 @@ class _Reader:
             case "weight":
                 return ir.Scheduler.RANDOM
             case "hash":
-                if _text(members, "sched-param", "none") not in ("none", "srcip"):
-                    self._note(members["sched-param"].whole, "svcc hashes only the client's address")
                 return ir.Scheduler.SH
             case "symhash":
                 self._note(members["scheduler"].whole, "svcc has no symhash: the program says random")
                 return ir.Scheduler.RANDOM
         raise broken("no such scheduler", members["scheduler"].span, "it is weight, rr, hash or symhash")
 
-    def _persistence(self, members: Members, *, several: bool) -> int | None:
+    def _scheduler_by(self, members: Members, scheduler: ir.Scheduler) -> ir.HashBy:
+        """Return what the scheduler hashes. nftlb's default is the client's address."""
+        hashed = frozenset(_text(members, "sched-param", "none").split())
+        if scheduler is not ir.Scheduler.SH or "none" in hashed or hashed == {"srcip"}:
+            return ir.HashBy.ADDRESS
+        if hashed == {"srcip", "srcport"}:
+            return ir.HashBy.ADDRESS_PORT
+        self._note(members["sched-param"].whole, "svcc hashes the client's address, alone or with its port")
+        return ir.HashBy.ADDRESS
+
+    def _persistence(self, members: Members) -> int | None:
         kind = _text(members, "persistence", "none")
         if kind != "srcip":
             if kind != "none":
@@ -196,8 +221,6 @@ class _Reader:
         seconds = number(_text(members, "persist-ttl", _PERSISTENCE), 1, _LONGEST)
         if seconds is None:
             raise broken("this is no time of persistence", members["persist-ttl"].span, f"1 to {_LONGEST} seconds")
-        if several:
-            self._note(members["persistence"].whole, "svcc remembers clients for each port and address separately")
         return affinity_of(seconds, members["persistence"].whole, self._notes)
 
     def _allowed(self, members: Members) -> list[ir.Network]:

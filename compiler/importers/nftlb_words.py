@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_LIMIT = "svcc has no limits of connections"
+_LIMIT = "svcc limits no client's connections"
+_LIMIT_OF_ALL = f"{_LIMIT}: max-connections, on ipvs, is a limit for all clients together"
 _LOG = "svcc logs no packets"
 _MARK = "svcc sets no marks of others"
 _LINK = "svcc sends by routes, not by links"
@@ -27,7 +28,8 @@ IN_FARM: Reasons = {
     "helper": "svcc sets no helpers of connection tracking",
     **dict.fromkeys(("log", "log-prefix"), _LOG),
     "mark": _MARK,
-    **dict.fromkeys(("new-rtlimit", "new-rtlimit-burst", "rst-rtlimit", "rst-rtlimit-burst", "est-connlimit"), _LIMIT),
+    **dict.fromkeys(("new-rtlimit", "new-rtlimit-burst", "est-connlimit"), _LIMIT),
+    **dict.fromkeys(("rst-rtlimit", "rst-rtlimit-burst"), "svcc limits no client's resets"),
     **dict.fromkeys((f"{limit}-log-prefix" for limit in ("new-rtlimit", "rst-rtlimit", "est-connlimit")), None),
     "tcp-strict": "svcc drops no segments but those that would end a connection",
     "tcp-strict-log-prefix": None,
@@ -47,7 +49,7 @@ IN_BACKEND: Reasons = {
     "priority": "svcc has one rank of backups",
     "source-addr": _SOURCE,
     "mark": _MARK,
-    "est-connlimit": _LIMIT,
+    "est-connlimit": _LIMIT_OF_ALL,
     "est-connlimit-log-prefix": None,
     **dict.fromkeys(("iface", "oface", "ether-addr"), _LINK),
 }

@@ -12,6 +12,11 @@ from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
+#: Why a virtual server of all ports is not carried over. Ports of the address that others have come before it.
+ALL_PORTS = "import takes no service of all ports; in svcc they are `1-65535`, and no other service has one of them"
+#: Why settings of IPVS as a whole are not carried over.
+TIMEOUTS = "svcc sets no time-outs of the kernel's connections"
+SYNCHRONISES = "svcc synchronises no connections with other machines"
 #: Why a lower limit of connections is not carried over (ip_vs_ctl.c: without one, three quarters of the upper limit).
 _LOWER_LIMIT = "an endpoint is full until it has three quarters of its max-connections"
 #: Why a hash without the flag is not quite svcc's (ip_vs_sh.c, ip_vs_mh.c).

@@ -118,7 +118,7 @@ def _unread(table: str, chain: str) -> str:
     if table != "nat":
         return "import reads only the nat table: svcc filters and marks nothing but services"
     if chain == "POSTROUTING":
-        return "svcc rewrites sources only for services, as `masquerade` and `pods` say"
+        return "svcc rewrites sources only for services, as `masquerade`, `snat` and `pods` say"
     return "no rule that was carried over leads here"
 
 

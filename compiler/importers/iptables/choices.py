@@ -183,6 +183,14 @@ def is_local(option: Option) -> bool:
     return option.name == "--dst-type" and not option.negated and option.value == "LOCAL"
 
 
+def no_condition(option: Option) -> str:
+    """Return why a rule with this condition is not carried over."""
+    more = (
+        ": allow-from drops all others, and this rule leaves them to further ones" if option.name == "--source" else ""
+    )
+    return f"svcc has no condition `{option}`{more}"
+
+
 def _affinity(rule: Rule, conditions: Sequence[Option]) -> int | None:
     """Return the seconds for which the rule sends clients to the same endpoint again.
 
@@ -192,7 +200,7 @@ def _affinity(rule: Rule, conditions: Sequence[Option]) -> int | None:
     if not names & {"--rcheck", "--update"}:
         return None
     if names - {"--rcheck", "--update", "--seconds", "--mask"}:
-        raise NotRead(rule.span, f"svcc has no condition `{_first(conditions, '--rcheck')}`")
+        raise NotRead(rule.span, no_condition(_first(conditions, "--rcheck")))
     seconds = number(rule.value("--seconds"), 1, _DAY)
     if seconds is None:
         raise NotRead(rule.span, "affinity lasts from a second to a day")
@@ -207,7 +215,7 @@ def _share(rule: Rule, conditions: Sequence[Option]) -> tuple[float, str]:
     """Return which part of its connections the rule takes, and the mode of its choice: random, nth, or none ("")."""
     others = [option for option in conditions if option.name not in _OF_CHOICE]
     if others:
-        raise NotRead(rule.span, f"svcc has no condition `{others[0]}`")
+        raise NotRead(rule.span, no_condition(others[0]))
     mode = rule.value("--mode")
     if mode == "random":
         part = _fraction(rule.value("--probability"))

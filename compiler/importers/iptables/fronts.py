@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.importers.interface import Note
-from svcc.compiler.importers.iptables.choices import Front, Reader, always, host, is_local
+from svcc.compiler.importers.iptables.choices import Front, Reader, always, host, is_local, no_condition
 from svcc.compiler.importers.iptables.rules import Option, Rule
 from svcc.compiler.importers.words import ports
 
@@ -85,7 +85,7 @@ def _reason(asked: Sequence[Option], rule: Rule, *, led_on: bool) -> str:
     if rule.target != "DNAT" and not led_on:
         return f"svcc gives connections to endpoints, and does no {rule.target}"
     if strange:
-        return f"svcc has no condition `{strange[0]}`"
+        return no_condition(strange[0])
     missing = [name for name in ("-d", "-p", "--dport") if not names & _LONG[name]]
     return f"a service has an address, a protocol and ports: {' and '.join(missing) or 'one address'} is missing"
 

@@ -4,7 +4,7 @@ service web {
   port tcp-443       443/tcp
   port tcp-8000-8009 8000-8009/tcp
   scheduler          random
-  affinity           client-ip 10m
+  affinity           client-ip 10m per service
   masquerade         always
   snat               198.51.100.99
   endpoints {
@@ -30,7 +30,7 @@ service dns-v6 {
 service sip {
   vip        198.51.100.12 shared
   port       5060/udp
-  scheduler  sh
+  scheduler  sh by address-port
   masquerade never
   endpoints {
     10.20.0.10
