@@ -17,7 +17,9 @@ _WIDE = 120
 def report_text(imported: Imported) -> str:
     """Return a line for each note, and a last line that counts."""
     lines = [_line(note) for note in imported.notes]
-    return "".join(f"{line}\n" for line in [*lines, summary(imported.program, len(imported.notes))])
+    nothing = not (lines or imported.program.services or imported.program.nodes)
+    last = "svcc: nothing found to import" if nothing else summary(imported.program, len(lines))
+    return "".join(f"{line}\n" for line in [*lines, last])
 
 
 def _line(note: Note) -> str:

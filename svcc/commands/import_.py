@@ -22,7 +22,7 @@ from svcc.compiler.importers.interface import Broken, Imported, Importer
 from svcc.compiler.importers.sound import sound
 from svcc.compiler.include import read_text
 from svcc.compiler.printing import program_text
-from svcc.compiler.source import Source
+from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.completion import beginning
 from svcc.exits import Exit
@@ -41,9 +41,6 @@ _OTHER_NAMES = {
     **dict.fromkeys(("iptables-save", "ip6tables-save", "ip6tables", "kube-proxy"), "iptables"),
     **dict.fromkeys(("keepalived.conf", "vrrp"), "keepalived"),
 }
-
-
-_TO = FilePath(dir_okay=False, path_type=Path)
 
 
 class _Kind(ParameterType[Importer]):
@@ -124,9 +121,19 @@ def _sources(files: Sequence[str], form: str) -> list[Source]:
             sources.append(read)
         else:
             found.append(read)
-    if found:
+    if found := found or _empty(sources):
         refuse(found, form)
     return sources
+
+
+def _empty(sources: Sequence[Source]) -> list[Diagnostic]:
+    """Return what is said of sources that are all empty. One of several may be: ip6tables-save prints nothing without
+    rules.
+    """
+    if any(source.text.strip("\ufeff \t\r\n") for source in sources):
+        return []
+    hint = "did the command fail that should have printed it?"
+    return [Diagnostic(Code.IMPORT, "the input is empty", Span(source, 0, 0), hint) for source in sources]
 
 
 def _imported(kind: Importer, sources: Sequence[Source], form: str) -> Imported:

@@ -57,6 +57,35 @@ def test_several_files_are_one_program() -> None:
     assert done.text.count("service tcp-198.51.100.1") == 2
 
 
+@pytest.mark.parametrize("kind", importers())
+@pytest.mark.parametrize("text", ["", "\n \r\n", "\ufeff"])
+def test_empty_input_is_refused(kind: str, text: str) -> None:
+    done = svcc("import", kind, "-", "-o", "fine", stdin=text)
+    assert (done.status, done.text, Path("fine").read_text()) == (2, "", FINE)
+    assert done.err.startswith("error[SVC090]: the input is empty\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("ipvsadm", "# nothing yet\n"),
+        ("keepalived", "! nothing yet\n"),
+        ("iptables", "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"),
+        ("kubernetes", "apiVersion: v1\nitems: []\nkind: List\n"),
+        ("nftlb", '{"farms": []}'),
+    ],
+)
+def test_there_may_be_nothing_to_import(kind: str, text: str) -> None:
+    done = svcc("import", kind, "-", stdin=text)
+    assert (done.status, done.text, done.err) == (0, "", "svcc: nothing found to import\n")
+
+
+def test_one_of_several_may_be_empty() -> None:
+    Path("empty").touch()
+    assert svcc("import", "ipvsadm", "empty", "fine").text == TEXT
+    assert svcc("import", "ipvsadm", "empty", "empty").err.count("the input is empty") == 2
+
+
 def test_the_report_as_json() -> None:
     done = svcc("import", "ipvsadm", "more-said", "--json")
     assert (done.status, done.text) == (1, TEXT)
