@@ -9,36 +9,54 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source, Span
 
+_EXAMPLE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
 #: The hint about a file that no importer reads.
-INSTEAD = (
-    "write what it means in svcc's language: service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+INSTEAD = f"write what it means in svcc's language: {_EXAMPLE}"
+_FEW_KINDS = (
+    f"`svcc import kubernetes` takes Services, EndpointSlices and Nodes; write yourself what others mean: {_EXAMPLE}"
 )
 
 
 class _Kind(NamedTuple):
     title: str
     mark: re.Pattern[str]  # matches what only such a file has, in its first lines
-    importer: str  # the importer that reads it; "", or a name without an importer: none does
+    instead: str  # the importer that reads it; a hint of several words; or ""
 
 
 def _kinds(*rows: tuple[str, str] | tuple[str, str, str]) -> tuple[_Kind, ...]:
     return tuple(_Kind(row[0], re.compile(row[1], re.MULTILINE), "".join(row[2:])) for row in rows)
 
 
-def _hint(kind: _Kind, name: str) -> str:
+def _hint(kind: _Kind, source: Source) -> str:
     from svcc.compiler.importers import find  # imports all importers, and only this hint needs them
 
-    name = "-" if name == "<stdin>" else name
+    if find(kind.instead) is None:
+        return kind.instead or INSTEAD
+    if kind.instead == "kubernetes" and not _IMPORTED.search(source.text):
+        return _FEW_KINDS
+    name = "-" if source.name == "<stdin>" else source.name
+    return f"`svcc import {kind.instead} {name}` prints a program"
 
-    return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else INSTEAD
 
+_VERSION = r"[\"']?apiVersion[\"']?\s*:\s*[\"']?(?:v1|discovery\.k8s\.io/v1(?:beta1)?)[\"']?"
+_OBJECT = r"[\"']?kind[\"']?\s*:\s*[\"']?(?:Service|EndpointSlice|Node)(?:List)?[\"']?"
+_BETWEEN = r"(?:\s*,\s*|[ \t\r]*(?:#[^\n]*)?\n\s*)"
+#: An object that the importer of kubernetes takes, as programs print it.
+_IMPORTED = re.compile(rf"{_VERSION}{_BETWEEN}{_OBJECT}(?![\w-])|{_OBJECT}{_BETWEEN}{_VERSION}(?![\w./])")
 
 #: The first line of bundles, which svcc itself compiled.
 _BUNDLE = re.compile(r"\A#: svcc bundle .*")
 _NO_BUNDLE = "give the program that it was compiled from; svcc plan, apply, diff and trace take the bundle itself"
 
+#: Is recognized in a diff of our own files, too.
+_DIFF = _kinds(("a diff", r"^--- \S[^\n]*(?=\n\+\+\+ \S[^\n]*\n@@ )", "give the file that it changes"))
 #: The kinds of files. The first that fits counts.
 _KINDS = _kinds(
+    (
+        "a kubeconfig",
+        r"\A(?=[\s\S]*^kind:[ \t]*[\"']?Config\b)(?=[\s\S]*^(?:clusters|contexts|users):)",
+        "`svcc export kubernetes` prints a program of what the cluster has, and takes it by --kubeconfig",
+    ),
     ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S", "kubernetes"),
     ("a Docker Compose file", r"^services:\s*(?:#.*)?$"),
     ("YAML", r"\A(?:[ \t]*(?:#.*)?\n)*(?:---|%YAML|[\w.-]+:(?:[ \t][^{\n]*)?$|- [\w.-]+:)"),
@@ -60,11 +78,14 @@ _KINDS = _kinds(
     ),
     (
         "a keepalived configuration",
-        r"^[ \t]*(?:virtual_server(?:_group)?\s+\S.*\{|vrrp_instance\s+\S+\s*\{|global_defs\s*\{)",
+        r"^[ \t]*(?:virtual_server\w*[ \t]+[^\s{][^\n{]*(?=\{|\n\s*\{)|(?:vrrp_instance\s+\S+|global_defs)(?=\s*\{))",
         "keepalived",
     ),
     ("an nginx configuration", r"^[ \t]*(?:(?:http|stream|events|server)\s*\{|upstream\s+\S+\s*\{|worker_processes\s)"),
-    ("an HAProxy configuration", r"^(?:global|(?:frontend|backend|listen)[ \t]+[^\s{]+)[ \t]*(?:#.*)?$"),
+    (
+        "an HAProxy configuration",
+        r"^(?:global|(?:frontend|backend|listen)[ \t]+[^\s{]+(?:[ \t]+[^\s{]*:\d[^\n{]*)?)[ \t]*(?:#.*)?$",
+    ),
     ("Terraform", r"^[ \t]*(?:resource|data)\s+\"\w+\"\s+\"[\w-]+\"\s*\{|^terraform\s*\{"),
     ("a Caddyfile", r"^[ \t]+(?:reverse_proxy|file_server|respond|encode|php_fastcgi|root|tls)\b(?![^\n]*;[ \t]*$)"),
     ("XML", r"\A\s*<(?:\?xml|!DOCTYPE|[a-zA-Z]+[ >])"),
@@ -92,9 +113,7 @@ def foreign_file(source: Source) -> Diagnostic | None:
     text = source.text[:_LOOKED_AT]
     if (compiled := compiled_file(source)) is not None:
         return compiled
-    if _OURS.search(text):
-        return None
-    for kind in _KINDS:
+    for kind in _DIFF if _OURS.search(text) else (*_DIFF, *_KINDS):
         found = kind.mark.search(text)
         if found is not None:
             start = found.start() + len(found.group()) - len(found.group().lstrip())
@@ -103,6 +122,6 @@ def foreign_file(source: Source) -> Diagnostic | None:
             end = text.find("\n", start)
             span = Span(source, start, len(text) if end < 0 else end)
             return Diagnostic(
-                Code.FOREIGN, f"this looks like {kind.title}, which svcc does not read", span, _hint(kind, source.name)
+                Code.FOREIGN, f"this looks like {kind.title}, which svcc does not read", span, _hint(kind, source)
             )
     return None
