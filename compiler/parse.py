@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from threading import local
 
 from lark import Lark, Token, Transformer, Tree, UnexpectedInput, v_args
@@ -12,7 +13,7 @@ from svcc.compiler import syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.forms import Form, Forms, form_of
-from svcc.compiler.source import Source
+from svcc.compiler.source import Source, Span
 from svcc.grammar import parser
 from svcc.grammar.lexer import QuickLexer
 
@@ -206,7 +207,20 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
     A statement with an error is left out, and the text around it is read again, so that each statement is judged by
     itself. The syntax is None where nothing can be read (a block without end, too many errors, another language).
     """
-    return _parsers().parser.parse(source)
+    file, diagnostics = _parsers().parser.parse(source)
+    return file, diagnostics if source.text.isascii() else [*diagnostics, *_of_direction(source, diagnostics)]
+
+
+def _of_direction(source: Source, known: list[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield an error for controls of direction, also in comments and strings, where nothing else looks at them."""
+    from svcc.compiler.characters import DIRECTION, named  # few texts are more than ASCII
+
+    spans = [found.span for found in known if found.span is not None]
+    for found in islice(DIRECTION.finditer(source.text), MAX_ERRORS):
+        if not any(span.start <= found.start() < span.end for span in spans):
+            message = f"{named(found.group())} makes a line look other than it is"
+            hint = "remove it: a program is shown to people in the order in which svcc reads it"
+            yield Diagnostic(Code.SYNTAX, message, Span(source, *found.span()), hint)
 
 
 def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:

@@ -47,10 +47,14 @@ def _file(diagnostic: Diagnostic) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with its control characters made visible, so that the terminal does not act on them."""
+    """Return the text with its hidden characters made visible, so that no terminal acts on them."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c.isprintable() or c == "\t" else _escaped(ord(c)) for c in text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 # ---- text
@@ -84,7 +88,7 @@ def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> It
     text = span.source.line(line)
     if len(text) > _WIDE:
         text, column = _stretch(text, column)
-    width = max(1, min(span.end, span.start + len(text) - column + 1) - span.start)
+    width = max(1, len(printable(text[column - 1 : column - 1 + span.end - span.start])))
     margin = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in text[: column - 1])
     yield f"{line:>{gutter}} | {printable(text)}".rstrip()
     yield f"{' ' * gutter} | {margin}{mark * width} {_printed(message)}".rstrip()

@@ -90,12 +90,14 @@ def _span(source: Source, places: Mapping[Path, tuple[int, int]], path: Path, ke
 
 def _faults(error: ValidationError, path: Path) -> Iterator[_Fault]:
     """Yield what one of jsonschema's errors is about. Several of one object's may be about the same."""
-    value, wanted = error.instance, error.validator_value
-    match error.validator:
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    match str(error.validator):
         case "type":
             yield _Fault(f" is {_shown(value)}, and not {_TYPES.get(wanted, wanted)}")
         case "additionalProperties":
-            known = error.schema["properties"]
+            known = schema["properties"]
             for key in (one for one in value if one not in known):
                 hint = did_you_mean(key, known) or f"it can have {one_of([f'`{one}`' for one in known])}"
                 yield _Fault(f" cannot have {_shown(key)}", hint, key)
@@ -110,13 +112,13 @@ def _faults(error: ValidationError, path: Path) -> Iterator[_Fault]:
         case "const":
             yield _Fault(f" is {_shown(value)}, a version that this svcc does not know", f"write {wanted}")
         case "minimum" | "maximum":
-            yield _out_of_range(value, [error.schema])
+            yield _out_of_range(value, [schema])
         case "pattern":
             yield _Fault(f" cannot be {_shown(value)}", _form(path))
         case "minLength" | "maxLength":
-            yield _Fault(f" has {len(value)} characters", f"it has {_limits(error.schema, 'Length')}")
+            yield _Fault(f" has {len(value)} characters", f"it has {_limits(schema, 'Length')}")
         case "minItems" | "maxItems":
-            yield _Fault(f" has {len(value) or 'no'} values", f"it has {_limits(error.schema, 'Items')}")
+            yield _Fault(f" has {len(value) or 'no'} values", f"it has {_limits(schema, 'Items')}")
         case "uniqueItems":
             twice = next(i for i, one in enumerate(value) if one in value[:i])
             yield _Fault(f" has {_shown(value[twice])} twice", None, twice)
@@ -128,22 +130,21 @@ def _faults(error: ValidationError, path: Path) -> Iterator[_Fault]:
 
 def _none_of(error: ValidationError, path: Path) -> Iterator[_Fault]:
     """Yield what a value lacks that is none of several alternatives, or more than one of them."""
-    alternatives: list[dict[str, Any]] = error.validator_value
+    value: Any = error.instance
+    alternatives: Any = error.validator_value
     if all("required" in one for one in alternatives):
         names = [f"`{name}`" for one in alternatives for name in one["required"]]
-        both = all(name in error.instance for one in alternatives for name in one["required"])
+        both = all(name in value for one in alternatives for name in one["required"])
         yield _Fault(f" has {'both' if both else 'neither'} {one_of(names, 'and' if both else 'nor')}")
         return
     if all(one.keys() == {"minimum", "maximum"} for one in alternatives):
-        yield _out_of_range(error.instance, alternatives)
+        yield _out_of_range(value, alternatives)
         return
     context = error.context or []
     others = {cause.schema_path[0] for cause in context if cause.validator == "type"}
     fitting = [cause for cause in context if cause.schema_path[0] not in others]
     if not fitting:
-        yield _Fault(
-            f" is {_shown(error.instance)}, and neither a whole number nor a range such as {_RANGES[_key(path)]}"
-        )
+        yield _Fault(f" is {_shown(value)}, and neither a whole number nor a range such as {_RANGES[_key(path)]}")
     for cause in fitting[:1]:
         yield from _faults(cause, path)
 

@@ -15,7 +15,12 @@ def did_you_mean(word: str, known: Iterable[str], written: Callable[[str], str] 
     if not matches:
         return None
     spelled = next(k for k in sorted(known) if k.lower() == matches[0])
-    return f"did you mean `{written(spelled)}`?"
+    hint = f"did you mean `{written(spelled)}`?"
+    if word.isascii():
+        return hint
+    from svcc.compiler.characters import with_foreign_letter  # only programs with errors need Unicode's names
+
+    return with_foreign_letter(word, hint)
 
 
 def one_of(words: Iterable[str], last: str = "or") -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lark import Token, UnexpectedInput, UnexpectedToken
 
 from svcc.compiler import ir
+from svcc.compiler.characters import hints_for_hidden_characters, with_foreign_letter
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.foreign_words import OF_PROXIES, foreign_option, foreign_word
@@ -15,7 +16,6 @@ from svcc.compiler.names import quotable
 from svcc.compiler.slips import hint_for_line, hint_for_piece
 from svcc.compiler.slips.checks import CHECK_OPTIONS
 from svcc.compiler.slips.lets import hint_for_list
-from svcc.compiler.slips.signs import hints_for_hidden_characters
 from svcc.compiler.slips.slip import protocol_of
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
@@ -239,6 +239,9 @@ class _Culprit:
 
     def explained(self) -> Diagnostic:
         token, known = self.token, sorted(_keywords(self.expected))
+        hidden = next(hints_for_hidden_characters(token.strip()), None)
+        if hidden is not None and not self.ended and not (self.at == 0 and known):
+            return self._unexpected(f"found `{token.strip()}`", hidden)
         if self.ended:
             brace = (
                 "`{` stands on the line of the block's name, with no `;` between" if "LBRACE" in self.expected else None
@@ -263,6 +266,8 @@ class _Culprit:
             or hint_for_list(self.text[self.place.start : self.span.start], token)
             or self._form()
         )
+        if hint is not None and token.type == "OTHER":
+            hint = with_foreign_letter(token, hint)
         return self._unexpected(f"found `{token.strip()}`", hint)
 
     def _unknown_statement(self) -> Diagnostic:
@@ -279,9 +284,10 @@ class _Culprit:
                 hint += ": is a `}` missing before it?"
         else:
             listed = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
-            signs = next(hints_for_hidden_characters(word), None)
+            hidden = next(hints_for_hidden_characters(word), None)
             shape = self._shape() if bare == word else None  # the colon is not what is wrong here
-            hint = signs or self._foreign() or shape or did_you_mean(bare, known) or listed
+            hint = hidden or self._foreign() or shape or did_you_mean(bare, known)
+            hint = hint or (listed and with_foreign_letter(word, listed))
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
 
     def _statements(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Values:
     def name(self, word: Word) -> str:
         """Return a name that is declared. The grammar checks names without quotes; this checks quoted ones."""
         if word.type == "STRING" and not QUOTED.fullmatch(word):
-            self.error(Code.NAME, f'"{word}" cannot be a name', word, QUOTED_FORM)
+            self.error(Code.NAME, f'"{word}" cannot be a name', word, _name_hint(word))
         return str(word)
 
     def served(self, word: Word) -> tuple[str, str | None]:
@@ -77,7 +77,7 @@ class Values:
         names = []
         for name in parts.groups():
             if name.startswith('"') and not QUOTED.fullmatch(name[1:-1]):
-                self.error(Code.NAME, f"{name} cannot be a name", word, QUOTED_FORM, part=name)
+                self.error(Code.NAME, f"{name} cannot be a name", word, _name_hint(name), part=name)
             names.append(name.strip('"'))
         return names[0], names[1]
 
@@ -287,6 +287,12 @@ def _address(text: str) -> ir.Address:
         return IPv6Address(inet_pton(AF_INET6, text))
     except (OSError, ValueError):
         return IPv6Address(text)
+
+
+def _name_hint(name: str) -> str:
+    from svcc.compiler.characters import with_foreign_letter  # needed only for programs with errors
+
+    return with_foreign_letter(name, QUOTED_FORM)
 
 
 def _netmask_length(text: str) -> int | None:

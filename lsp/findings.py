@@ -90,7 +90,7 @@ def _top(file: str) -> Spot:
 
 #: Matches hints that name the right word for the one that they are about.
 _RIGHT = re.compile(
-    r"did you mean `(\S+)`\?(?: \(.*\))?"
+    r"(?:`.` is U\+.*: )?did you mean `(\S+)`\?(?: \(.*\))?"
     r"|(?:without quotes|without the colon|a port names its protocol|write the address without a port): (\S+)"
     r'|a name that begins with a digit, or has such signs, is quoted: ("\S+")'
     r"|write (\S+)"

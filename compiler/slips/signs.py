@@ -1,9 +1,8 @@
-"""Slips in signs and numbers of any statement: quotes, arrows, comments, times, digits, hidden characters."""
+"""Slips in signs and numbers of any statement: quotes, arrows, comments, times, digits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from svcc.compiler.slips.slip import KEYWORDS, slips
 
@@ -58,17 +57,3 @@ AFTER_STATEMENTS = slips(
     (r"\S*[→⇒➜]\S*", "write the arrow as `->`"),
     (r"\S*[–—−]\S*", "write a plain `-`"),
 )
-
-#: Characters that are hard to see, or that an editor inserts.
-_HIDDEN = {
-    "\xa0": "that is a no-break space: write a plain blank",
-    "\u3000": "that is a wide blank: write a plain blank",
-    "\ufeff": "that is a byte order mark, which may stand at the beginning of a file only: remove it",
-    "\u200b": "that is a blank without width: remove it",
-    "\r": "that is a carriage return without a line feed: end lines with LF or CRLF",
-}
-
-
-def hints_for_hidden_characters(text: str) -> Iterator[str]:
-    """Yield hints about characters of a text that are hard to see."""
-    return (hint for sign, hint in _HIDDEN.items() if sign in text)

@@ -255,3 +255,66 @@ def test_every_statement_with_ranges_has_hints_about_them(statement: str, writte
 def test_where_no_range_can_stand_the_statements_with_ranges_are_named() -> None:
     text = _service("vip 198.19.0.1", "port 80/tcp", endpoints="100.64.0.9-100.64.0.12")
     assert hints(text) == ["only `vip`, `external-ip` and `snat` take ranges of addresses"]
+
+
+_REMOVE = ", which cannot be seen: remove it"
+
+
+@pytest.mark.parametrize(
+    ("sign", "hint"),
+    [
+        ("\u00a0", "that is U+00A0 NO-BREAK SPACE: write a plain blank"),
+        ("\u3000", "that is U+3000 IDEOGRAPHIC SPACE: write a plain blank"),
+        ("\u2028", "that is U+2028 LINE SEPARATOR: end lines with LF or CRLF"),
+        ("\u00ad", f"that is U+00AD SOFT HYPHEN{_REMOVE}"),
+        ("\u200b", f"that is U+200B ZERO WIDTH SPACE{_REMOVE}"),
+        ("\u202e", f"that is U+202E RIGHT-TO-LEFT OVERRIDE{_REMOVE}"),
+        ("\u3164", f"that is U+3164 HANGUL FILLER{_REMOVE}"),
+        ("\ufeff", "that is a byte order mark, which may stand at the beginning of a file only: remove it"),
+        ("\r", "that is a carriage return without a line feed: end lines with LF or CRLF"),
+    ],
+)
+@pytest.mark.parametrize("statement", ["scheduler{} rr", "scheduler r{}r"])
+def test_a_character_that_is_hard_to_see_is_named(sign: str, hint: str, statement: str) -> None:
+    assert hints(_service("vip 198.19.0.1", "port 80/tcp", statement.format(sign)))[0] == hint
+
+
+@pytest.mark.parametrize("statement", ["sche\u00adduler rr", "masquerade 10.0.0.0/8\u00ad", "\u00adscheduler rr"])
+def test_a_character_that_is_hard_to_see_is_named_in_every_word(statement: str) -> None:
+    text = _service("vip 198.19.0.1", "port 80/tcp", statement)
+    assert hints(text) == [f"that is U+00AD SOFT HYPHEN{_REMOVE}"]
+
+
+_IE, _ES = "`е` is U+0435 CYRILLIC SMALL LETTER IE: ", "`с` is U+0441 CYRILLIC SMALL LETTER ES: "
+_TOP = "`svcc`, `include`, `let`, `cluster`, `node`, `defaults`, `endpoints`, `service` or `balancer`"
+_NAMES = "a name begins with a letter and has ASCII letters, digits, `_`, `.`, `/` and `-`"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("sеrvice web { }", f"{_IE}did you mean `service`?"),
+        (_service("vip 198.19.0.1", "port 80/tсp"), f"{_ES}did you mean `tcp`? (it is `tcp`, `udp` or `sctp`)"),
+        ("service wеb { }", f"{_IE}{_NAMES}"),
+        (_service().replace("web", '"wеb"'), f"{_IE}{_FORM}"),
+        (_service("vip 198.19.0.1", "port 80/tcp", endpoints='100.64.0.9 on "nodе-a"'), f"{_IE}did you mean `node-a`?"),
+        ("node-а", "`а` is U+0430 CYRILLIC SMALL LETTER A: did you mean `node`?"),
+        ("café\n", f"`é` is U+00E9 LATIN SMALL LETTER E WITH ACUTE: in a file can stand {_TOP}"),
+    ],
+)
+def test_a_letter_that_looks_like_one_of_ascii_is_named(text: str, hint: str) -> None:
+    assert hints(text + "\nnode node-a { address 10.0.0.4 }\n")[0] == hint
+
+
+def test_controls_of_direction_are_errors_wherever_they_stand() -> None:
+    """Comments are reviewed as well, and they could hide that a line is none (CVE-2021-42574)."""
+    text = _service("vip 198.19.0.1", "port 80/tcp # \u202e } \u2066") + "# \u200f is a mark: it moves no other sign\n"
+    hint = "remove it: a program is shown to people in the order in which svcc reads it"
+    assert said(text) == [
+        ("SVC001", "U+202E RIGHT-TO-LEFT OVERRIDE makes a line look other than it is", hint),
+        ("SVC001", "U+2066 LEFT-TO-RIGHT ISOLATE makes a line look other than it is", hint),
+    ]
+
+
+def test_a_control_of_direction_in_a_statement_is_one_error() -> None:
+    assert len(said(_service("vip 198.19.0.1", "port 80/tcp\u202e"))) == 1

@@ -151,11 +151,11 @@ def test_control_characters_are_shown_not_sent() -> None:
         "\n"
         "error[SVC001]: \\x07bell\n"
         " --> a\\x1b\\x0a.dsl:1:9\n"
-        "1 | \\x1b[31m \\x202e bad\n"
+        "1 | \\x1b[31m \\u202e bad\n"
         "  |                 ^^^\n"
         " ::: a\\x1b\\x0a.dsl:1:9\n"
-        "1 | \\x1b[31m \\x202e bad\n"
-        "  |                 --- \\x2028\n"
+        "1 | \\x1b[31m \\u202e bad\n"
+        "  |                 --- \\u2028\n"
         "  = hint: \\x00\n"
     )
 
