@@ -82,15 +82,32 @@ class TargetName(ParameterType[Target]):
         return completion.beginning(incomplete, dict.fromkeys(self._choices(), ""))
 
 
+class SingleOption(click.Option):
+    """An option that has one value. click takes the last of several, and what was meant remains open."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more, multiple=True)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        values = super().process_value(ctx, value) or (None,)
+        if len(set(values)) > 1:
+            given = one_of([f"{self.opts[0]} {one}" for one in value], "and")
+            raise click.UsageError(f"{given}: choose one")
+        return values[-1]
+
+
 file_argument = click.argument("file", type=FilePath(allow_dash=True))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-target_option = click.option("-t", "--target", type=TargetName(), required=True, help="What to compile to.")
+target_option = click.option(
+    "-t", "--target", cls=SingleOption, type=TargetName(), required=True, help="What to compile to."
+)
 loaded_target_option = click.option(
-    "-t", "--target", type=TargetName(loaded=True), required=True, help="What serves here."
+    "-t", "--target", cls=SingleOption, type=TargetName(loaded=True), required=True, help="What serves here."
 )
 node_option = click.option(
     "-n",
     "--node",
+    cls=SingleOption,
     metavar="NODE",
     shell_complete=completion.nodes,
     help="The machine, where the file declares several.",
@@ -123,6 +140,16 @@ format_option = click.option(
     show_default=True,
     help="How diagnostics are printed.",
 )
+
+
+def chosen_format(form: str, *, as_json: bool) -> str:
+    """Return the format of --format, where --json stands for one of them. Errors: UsageError, where both contradict."""
+    given = click.get_current_context().get_parameter_source("form") is not click.core.ParameterSource.DEFAULT
+    if as_json and given and form != "json":
+        raise click.UsageError(f"--json and --format {form}: choose one")
+    return "json" if as_json else form
+
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no warnings.")
 
 

@@ -41,6 +41,7 @@ class SideOptions:
     node: str | None
     prefix: str | None
     store: Store
+    form: str  # how diagnostics are printed
     quiet: bool
 
 
@@ -124,7 +125,7 @@ def _program(file: str, data: bytes, asked: SideOptions) -> NamedSide:
     node = pick_node(loaded.program, asked.node, file)
     if isinstance(node, Diagnostic):
         raise InputError([*loaded.diagnostics, node])
-    tell(loaded.diagnostics, "text", quiet=asked.quiet)
+    tell(loaded.diagnostics, asked.form, quiet=asked.quiet)
     return _of_program(loaded.program, node, file, asked)
 
 

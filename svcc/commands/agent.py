@@ -23,7 +23,7 @@ from svcc.fleet.keys import check_name
 from svcc.fleet_options import FleetAccess, optional_fleet_options
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
-from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
+from svcc.options import FloatRange, ParameterType, SingleOption, TargetName, json_option, node_option
 from svcc.output import put, put_json
 from svcc.paths import FilePath
 from svcc.state_options import (
@@ -116,7 +116,11 @@ def command() -> None:
     help="The prefix of what a cluster's services get in the kernel; SVCC unless given.",
 )
 @click.option(
-    "-t", "--target", type=TargetName(loaded=True), help="What serves here; with --fleet, the release says that."
+    "-t",
+    "--target",
+    cls=SingleOption,
+    type=TargetName(loaded=True),
+    help="What serves here; with --fleet, the release says that.",
 )
 @node_option
 @click.option(

@@ -16,7 +16,7 @@ from svcc.compiler.report import printable
 from svcc.compiler.suggest import count, one_of
 from svcc.exits import Exit
 from svcc.help import examples
-from svcc.options import TargetName, format_option, quiet_option, tell
+from svcc.options import TargetName, chosen_format, format_option, quiet_option, tell
 from svcc.output import put
 from svcc.paths import FilePath
 from svcc.targets.capability import check_nodes
@@ -40,9 +40,9 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_js
     What a target named with --target cannot express is an error. Without --target it is a warning, as long as
     one target can have the whole file. A file without errors is named with what was checked.
     """
+    form = chosen_format(form, as_json=as_json)
     checked = [CheckedFile.of(file, wanted) for file in files]
     found = [diagnostic for one in checked for diagnostic in one.found]
-    form = "json" if as_json else form
     tell(found, form, quiet=quiet, to_stdout=True)
     if form == "text" and not quiet:
         put("".join(f"{one.summary}\n" for one in checked if one.summary))

@@ -22,7 +22,7 @@ from svcc.help import examples
 from svcc.inputs import input_told
 from svcc.kernel.steps import Change
 from svcc.object_text import object_json, object_lines
-from svcc.options import TargetName, node_option, quiet_option
+from svcc.options import SingleOption, TargetName, chosen_format, node_option, quiet_option
 from svcc.output import put
 from svcc.paths import FilePath
 from svcc.sides import NamedSide, SideOptions, read_side
@@ -42,7 +42,11 @@ _OTHER_RULES = "No service changes, as far as rules tell; the rules themselves d
 @click.argument("old", type=FilePath(allow_dash=True))
 @click.argument("new", type=FilePath(allow_dash=True))
 @click.option(
-    "-t", "--target", type=TargetName(), help="The target whose rules --objects compares, or that a folder is of."
+    "-t",
+    "--target",
+    cls=SingleOption,
+    type=TargetName(),
+    help="The target whose rules --objects compares, or that a folder is of.",
 )
 @node_option
 @prefix_option
@@ -78,9 +82,10 @@ def command(
     OLD and NEW are programs, their IR as JSON, compiled bundles or folders, or the numbers of generations (see `svcc
     history`). Exit status 1 if they differ.
     """
-    form = "json" if as_json else form
-    asked = SideOptions(target, node, prefix, store, quiet)
-    with explained(Cause()), input_told("text", quiet=quiet):
+    form = chosen_format(form, as_json=as_json)
+    told = "json" if form == "json" else "text"  # how diagnostics are printed, to standard error
+    asked = SideOptions(target, node, prefix, store, told, quiet)
+    with explained(Cause()), input_told(told, quiet=quiet):
         sides = read_side(old, asked), read_side(new, asked)
         compared = compare_sides(sides[0].side, sides[1].side)
         changes = _objects(*sides, target) if objects else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,15 @@ def test_what_cannot_be_compared_is_said(words: list[str], status: int, said: st
     done = svcc("diff", *words, "--state-dir", "state")
     assert (done.status, done.text) == (status, "")
     assert said in done.err
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--format", "json"]])
+def test_what_is_wrong_with_a_file_is_told_as_json_too(words: list[str]) -> None:
+    Path("broken.dsl").write_text("serivce web { }\n")
+    done = svcc("diff", "old.dsl", "broken.dsl", *words)
+    assert (done.status, done.text) == (2, "")
+    (found,) = json.loads(done.err)["diagnostics"]
+    assert (found["code"], found["file"], found["hint"]) == ("SVC002", "broken.dsl", "did you mean `service`?")
 
 
 def test_standard_input_is_one_of_the_two() -> None:

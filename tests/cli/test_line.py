@@ -53,6 +53,33 @@ def test_without_a_command_the_help_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["check", "x", "--json", "--format", "sarif"], "--json and --format sarif: choose one"),
+        (["check", "x", "--format", "text", "--json"], "--json and --format text: choose one"),
+        (["diff", "x", "y", "--json", "--format", "markdown"], "--json and --format markdown: choose one"),
+        (["compile", "x", "-t", "nft", "-t", "ipvs"], "-t nft and -t ipvs: choose one"),
+        (["plan", "x", "--target", "nft", "-t", "ipvs"], "-t nft and -t ipvs: choose one"),
+        (["diff", "x", "y", "-t", "nft", "-t", "ipvs"], "-t nft and -t ipvs: choose one"),
+        (["agent", "x", "-t", "nft", "-t", "ipvs"], "-t nft and -t ipvs: choose one"),
+        (["compile", "x", "-t", "nft", "-n", "a", "--node", "b"], "-n a and -n b: choose one"),
+    ],
+)
+def test_options_that_contradict_are_refused(arguments: list[str], message: str) -> None:
+    done = svcc(*arguments)
+    assert (done.status, done.out) == (2, b"")
+    assert message in done.err
+
+
+def test_options_that_say_the_same_twice_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.dsl").write_text("service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }\n")
+    once = svcc("compile", tmp_path / "a.dsl", "-t", "nft")
+    assert (once.status, svcc("compile", tmp_path / "a.dsl", "-t", "nft", "--target", "nft").out) == (0, once.out)
+    once = svcc("check", tmp_path / "a.dsl", "--json")
+    assert (once.status, svcc("check", tmp_path / "a.dsl", "--json", "--format", "json").out) == (0, once.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["complie"], "no command `complie`: did you mean `compile`?"),
         (["chekc", "x"], "no command `chekc`: did you mean `check`?"),
         (["xyzzy"], "no command `xyzzy`"),
