@@ -3,6 +3,9 @@
 Each line is a JSON object: the first one has the version, and each of the others has a probe's standing, or says that
 the probe is gone. Now and then the file is written anew with all standings. A probe that comes up or goes down is
 appended, and the last line of a probe counts. So the time of a write does not depend on how many probes there are.
+
+The record goes together with the generation in place. Whatever else than an agent puts another one there removes it
+(`Installation.forget_health`).
 """
 
 from __future__ import annotations
@@ -39,11 +42,6 @@ class Noted:
     port: int
     services: tuple[str, ...]
     standing: Standing
-
-
-def path_of(installation: Installation) -> Path:
-    """Return the file with the standings of an installation's endpoints."""
-    return installation.path / "health.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Writer:
             return
         lines = [f'{{"key": {json.dumps(probe.key)}, "gone": true}}\n' for probe in gone]
         lines += self._lines(health, changed)
-        if not self._append(path_of(installation), "".join(lines).encode()):
+        if not self._append(installation.health, "".join(lines).encode()):
             self.write_all(installation, health)
 
     def write_all(self, installation: Installation, health: Health) -> None:
@@ -106,7 +104,7 @@ class Writer:
         self._left = None
         self._turned.clear()
         self._follow(health.users)
-        path = path_of(installation)
+        path = installation.health
         files.make_directory(path.parent)
         with files.replacing(path, lasting=False, whole=False) as file:
             file.write(_FIRST.encode())
@@ -190,7 +188,7 @@ def read(installation: Installation) -> dict[str, Noted]:
     agent finds out again.
     """
     try:
-        first, *lines = path_of(installation).read_bytes().split(b"\n")
+        first, *lines = installation.health.read_bytes().split(b"\n")
     except OSError:
         return {}
     if first != _FIRST.encode().strip():

@@ -46,6 +46,7 @@ class Installation:
         self.journal = path / "journal.json"
         self.confirm = path / "confirm.json"
         self.keeper = path / "keeper"
+        self.health = path / "health.jsonl"  # how an agent noted that endpoints stand (svcc.agent.standings)
         self._summaries: dict[int, Summary] = {}  # summaries read so far, by generation; a summary never changes
         self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # each file's identity, size and times; its digest
 
@@ -292,6 +293,11 @@ class Installation:
             return ""
 
     # ---- writing, under the store's lock
+
+    def forget_health(self) -> None:
+        """Remove what an agent noted of the endpoints, as something else decides now who is served. The next agent
+        takes those for up that are served then. Errors: OSError."""
+        files.remove(self.health)
 
     def set_aside(self, path: Path) -> None:
         """Rename a damaged file, so that svcc does not read it again and it is still kept. Errors: OSError."""

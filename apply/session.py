@@ -131,6 +131,7 @@ class Session:
                 raise Outdated(plan, installation.number)
             planned_draft.check_serves(allow_empty=allow_empty)
             self._upkeep.end()
+            installation.forget_health()
             generation = planned_draft.perform(self.tell, confirm_within)
             self._program, planned, self._planned = plan.wanted.program, self._planned, None
             if planned is not None and planned.bundle is plan.wanted.bundle and self._program is not None:
@@ -148,6 +149,7 @@ class Session:
             if self._program is None:
                 raise ValueError("this session applied no program yet, so it has no services to change")
             program = self._services.replaced(self._program, services)
+            self.installation.forget_health()
             generation = self.follow(program, program)
             self._services.go_on(program, services)
             return generation

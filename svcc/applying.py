@@ -218,9 +218,16 @@ def unfinished_of(installation: Installation) -> str:
     return ""
 
 
-def carry_out(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
-    """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`."""
+def carry_out(
+    plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool, again: bool = False
+) -> int:
+    """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`.
+
+    ``again``: whether the draft is the generation in place, which is served as an agent noted that its endpoints stand.
+    """
     progress = Progress(quiet=quiet)
     with signals.held_off(leave=False), signals.impatient():
         engine.check(plan, progress, every=False)
+        if not again:
+            installation.forget_health()
         return engine.perform(plan, installation, draft, progress).number

@@ -1,22 +1,26 @@
-"""How endpoints stand, as the agent recorded it last: for tables and JSON."""
+"""How endpoints stand, as the agent that keeps the prefix noted it, or the last one did: for tables and JSON."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from svcc.agent import standings
 from svcc.agent.standings import Noted
 from svcc.apply.installation import Installation
+from svcc.apply.keeper import is_kept
 
 
 class Health:
     """What the agent recorded of the checks of one installation; false where no endpoint is checked."""
 
-    def __init__(self, noted: Iterable[Noted]) -> None:
+    def __init__(self, noted: Iterable[Noted], noted_at: float | None) -> None:
+        """``noted_at``: when that was, in seconds since 1970, where no agent runs any more."""
         self.noted = sorted(noted, key=lambda one: one.name)
+        self.noted_at = noted_at
         self._of: dict[tuple[str, str], list[Noted]] = {}
         for one in self.noted:
             for service in one.services:
@@ -24,11 +28,24 @@ class Health:
 
     @classmethod
     def read(cls, installation: Installation) -> Health:
-        """Return what an agent recorded last of an installation's endpoints; empty where no agent ever ran."""
-        return cls(standings.read(installation).values())
+        """Return what an agent recorded last of an installation's endpoints. Empty where none ran since something else
+        changed what is in place.
+
+        The store's lock is held. Errors: OSError, StoreError.
+        """
+        noted_at = None
+        if not is_kept(installation):
+            with suppress(FileNotFoundError):
+                noted_at = installation.health.stat().st_mtime
+        return cls(standings.read(installation).values(), noted_at)
 
     def __bool__(self) -> bool:
         return bool(self.noted)
+
+    @property
+    def past(self) -> str:
+        """The words for health that nobody keeps up to date; "" where an agent does."""
+        return "" if self.noted_at is None else f"as it was noted {_time_text(self.noted_at)}: no agent runs"
 
     @property
     def failed(self) -> list[Noted]:
@@ -50,7 +67,11 @@ def state_word(noted: Noted) -> str:
 
 def since_text(noted: Noted) -> str:
     """Return when an endpoint came to stand as it does, in local time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(noted.standing.since))
+    return _time_text(noted.standing.since)
+
+
+def _time_text(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def health_cell(noted: Noted | None) -> str:
@@ -66,13 +87,13 @@ def health_lines(health: Health) -> Iterator[str]:
     """Yield a line for each check that keeps new connections from an endpoint, with the services that have the
     endpoint."""
     if health.failed:
-        yield "Health"
+        yield f"Health, {health.past}" if health.past else "Health"
     for one in health.failed:
         yield f"  {', '.join(one.services)}: {one.name} {health_cell(one)}"
 
 
-def health_json(noted: Noted) -> dict[str, Any]:
-    """Return one check in the JSON of ``svcc status``. ``since`` is in seconds since the epoch."""
+def health_json(noted: Noted, health: Health) -> dict[str, Any]:
+    """Return one check of ``health`` in the JSON of ``svcc status``. ``since`` is in seconds since the epoch."""
     standing = noted.standing
     return {
         "check": noted.name,
@@ -81,4 +102,5 @@ def health_json(noted: Noted) -> dict[str, Any]:
         "joining": standing.joining,
         "since": standing.since,
         "answer": standing.answer and asdict(standing.answer),
+        "asked": health.noted_at is None,
     }

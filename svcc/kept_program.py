@@ -5,6 +5,7 @@ The agent takes failed endpoints out, and has endpoints drain that left FILE. A 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from svcc.agent import standings
@@ -39,6 +40,11 @@ def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
     if not noted:
         return program
     health = Health({key: one.standing for key, one in noted.items()})
+    current = installation.current
+    asked = None if current is None else installation.program(installation.generation(current.reviewed))
+    if asked is not None:
+        with suppress(ValueError):  # a record is damaged: only checks that are as they were are known
+            health.follow(asked.program(), all_serving(asked.program()), 0.0)
     health.follow(program, all_serving(program), 0.0)
     return health.served_all(program)
 

@@ -38,7 +38,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
             for route in sorted(counted, key=str)
         ],
         "obstacles": list(plan.obstacles),
-        "health": [health_json(one) for one in health.failed],
+        "health": [health_json(one, health) for one in health.failed],
     }
 
 

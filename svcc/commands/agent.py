@@ -14,6 +14,7 @@ from svcc.agent.log import Log
 from svcc.agent.standings import Noted
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
+from svcc.applying import Cause, explained
 from svcc.columns import columns
 from svcc.compiler.errors import SvccError
 from svcc.cycles import look_for_cycles
@@ -302,12 +303,14 @@ def status(prefix: str | None, as_json: bool, store: Store) -> None:
     """Show how endpoints stand, since when, and what they answered last; exit status 1 if one is down."""
     need_root()
     installation = pick_installation(store, prefix)
-    health = Health.read(installation)
+    with explained(Cause()), store.reading():
+        health = Health.read(installation)
     if as_json:
-        rows = [health_json(one) for one in health.noted]
+        rows = [health_json(one, health) for one in health.noted]
         put_json({"version": 1, "prefix": installation.name, "checks": rows})
     elif health:
         put("".join(f"{line}\n" for line in columns(_HEAD, [_row(one) for one in health.noted])))
+        put(f"The health is {health.past}.\n" if health.past else "")
     else:
         put("No endpoint is checked.\n")
     if health.failed:

@@ -46,5 +46,5 @@ def _restore(installation: Installation, current: Generation, *, quiet: bool) ->
     if plan.empty:
         return f"{current.prefix}: generation {current.number} is in place."
     with explained(Cause(draft.summary)):
-        number = carry_out(plan, installation, draft, quiet=quiet)
+        number = carry_out(plan, installation, draft, quiet=quiet, again=True)
     return f"{current.prefix}: generation {current.number} is in place again, as generation {number}."

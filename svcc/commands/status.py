@@ -152,6 +152,8 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
     if look.frontends:
         yield from _services(look)
+    if look.health.past:
+        yield f"The health is {look.health.past}."
     yield ""
     if not look.changes:
         yield "The kernel holds what was applied."
@@ -220,7 +222,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
                 "address": one.address,
                 "protocol": one.protocol,
                 "ports": [one.first, one.last],
-                "endpoints": [_endpoint(row, _health(look, one, row)) for row in look.rows.of(one)],
+                "endpoints": [_endpoint(row, _health(look, one, row), look.health) for row in look.rows.of(one)],
             }
             for one in look.frontends
         ],
@@ -228,7 +230,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
     }
 
 
-def _endpoint(row: Row, noted: Noted | None) -> dict[str, Any]:
+def _endpoint(row: Row, noted: Noted | None, health: Health) -> dict[str, Any]:
     return {
         "address": row.address,
         "port": row.port,
@@ -236,5 +238,5 @@ def _endpoint(row: Row, noted: Noted | None) -> dict[str, Any]:
         "kernel": row.held.name.lower().replace("_", " "),
         "connections": row.usage.connections,
         "volume": row.usage.volume and row.usage.volume._asdict(),
-        "health": noted and health_json(noted),
+        "health": noted and health_json(noted, health),
     }

@@ -181,6 +181,9 @@ def test_an_edit_of_a_check_leaves_a_dead_endpoint_out_and_a_new_service_waits_f
         site.down("100.64.0.2")
         site.serves(1, 3)
         file = site.shell.folder / "agent.dsl"
+        (site.shell.folder / "other.dsl").write_text(file.read_text().replace("check tcp", "check http"))
+        plan = site.shell.svcc("plan", "other.dsl", "-t", "nft", status=1).stdout
+        assert "100.64.0.2" not in plan.partition("\nHealth\n")[0]
         new = (
             "service new { vip 198.19.10.2; port 80/tcp -> 8099; check tcp fall 1000; when-failed empty\n"
             "endpoints { 100.64.0.4 } }\n"
@@ -297,6 +300,34 @@ def test_what_is_known_survives_a_kill(site: Site) -> None:
         site.logged(" up probe=", 1)
         site.serves(1, 2, 3)
     assert " down " not in site.said()
+
+
+def test_what_an_agent_noted_counts_until_something_else_changes_what_is_served(site: Site) -> None:
+    site.up("100.64.0.1", "100.64.0.3")
+    with site.agent():
+        site.logged(" down=1 ")
+        site.serves(1, 3)
+        site.logged('does not pass yet probe="tcp 100.64.0.2:8080"')
+    past = r"as it was noted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: no agent runs"
+    shown = site.shell.svcc("agent", "status", status=1).stdout
+    assert re.search(rf"^tcp 100\.64\.0\.2:8080 +joining .*(.*\n)*The health is {past}\.$", shown, re.MULTILINE)
+    assert re.search(rf"^The health is {past}\.$", site.shell.svcc("status").stdout, re.MULTILINE)
+    plan = site.shell.svcc("plan", "agent.dsl", "-t", "nft", status=1).stdout
+    assert re.search(rf"^Health, {past}\n  web: tcp 100\.64\.0\.2:8080 joining ", plan, re.MULTILINE)
+    (row,) = follows("plan", site.shell.svcc("plan", "agent.dsl", "-t", "nft", "--json", status=1).stdout)["health"]
+    assert (row["asked"], row["up"]) == (False, False)
+    site.shell.svcc("restore")
+    assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}
+    assert "Health" in site.shell.svcc("plan", "agent.dsl", "-t", "nft", status=1).stdout
+    site.shell.svcc("apply", "agent.dsl", "-t", "nft")
+    assert "joining" not in site.shell.svcc("status").stdout
+    assert "Health" not in site.shell.svcc("plan", "agent.dsl", "-t", "nft").stdout
+    assert site.shell.svcc("agent", "status").stdout == "No endpoint is checked.\n"
+    with site.agent():
+        site.logged(' down probe="tcp 100.64.0.2:8080"')  # it served, and so was up until it failed
+        site.serves(1, 3)
+    site.shell.svcc("delete")
+    assert site.shell.svcc("agent", "status").stdout == "No endpoint is checked.\n"
 
 
 def _keeper(site: Site) -> str:

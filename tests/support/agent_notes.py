@@ -39,7 +39,7 @@ class Notes:
 
     @property
     def path(self) -> Path:
-        return standings.path_of(self.installation)
+        return self.installation.health
 
     def follow(self, program: ir.Program) -> None:
         self.seconds += 1
