@@ -127,20 +127,33 @@ class Asker:
         secure = check.kind is ir.CheckKind.HTTPS
         where = f"[{probe.address}]" if probe.address.version == 6 else str(probe.address)
         url = URL(f"{check.kind.value}://{where}:{probe.port}{check.path}", encoded=True)
-        headers = {"User-Agent": "svcc", "Host": check.host} if check.host else {"User-Agent": "svcc"}
+        headers = {"User-Agent": "svcc", "Host": _as_in_request(check.host)} if check.host else {"User-Agent": "svcc"}
         context = self._unverified if check.insecure else self._verified
         async with self._http.get(
             url,
             headers=headers,
             allow_redirects=False,
             ssl=context if secure else True,
-            server_hostname=check.host.partition(":")[0] if secure and check.host else None,
+            server_hostname=_without_port(check.host) if secure and check.host else None,
         ) as response:
             first, last = check.expect
             words = f"status {response.status}"
             if not first <= response.status <= last:
                 raise Failed(f"{words}, not {first}" + (f"-{last}" if last != first else ""))
             return words
+
+
+def _without_port(host: str) -> str:
+    """Return the name or address that a certificate has to have; ``host``: as in a request, or an IPv6 address without
+    brackets. Python asks no server for an address by SNI, which is for names alone (RFC 6066, 3)."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0]
+
+
+def _as_in_request(host: str) -> str:
+    """Return a host as requests have it: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 def _room() -> int:

@@ -288,6 +288,45 @@ def test_certificates(
     assert passes or "certificate" in answer.words.lower()
 
 
+@pytest.mark.parametrize(
+    ("host", "named", "sent"),
+    [
+        ("shop.example:8443", "shop.example", "shop.example:8443"),
+        ("192.0.2.7", None, "192.0.2.7"),
+        ("192.0.2.7:8443", None, "192.0.2.7:8443"),
+        ("[fd00:64::11]", None, "[fd00:64::11]"),
+        ("[fd00:64::11]:7100", None, "[fd00:64::11]:7100"),
+        ("fd00:64::11", None, "[fd00:64::11]"),
+    ],
+)
+@pytest.mark.parametrize("valid", [True, False])
+def test_the_host_is_whom_the_certificate_is_for_and_a_name_alone_is_sent_by_sni(
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    host: str,
+    named: str | None,
+    sent: str,
+    valid: bool,
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    names, hosts = list[str | None](), list[str]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        hosts.extend(line.removeprefix("Host: ") for line in lines if line.startswith("Host: "))
+        writer.write(OK)
+
+    valid_for = ("shop.example", "192.0.2.7", "fd00:64::11") if valid else ("other.example", "192.0.2.8", "fd00:64::12")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*valid_for).configure_cert(context)
+    context.sni_callback = lambda _object, name, _context: names.append(name)
+    answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.HTTPS, host=host), serve, context))
+    assert (answer.passed, names, hosts) == (valid, [named], [sent] if valid else [])
+    assert valid or "certificate" in answer.words.lower()
+
+
 @pytest.mark.parametrize("insecure", [False, True])
 def test_a_certificate_that_expired(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, insecure: bool
