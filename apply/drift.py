@@ -61,7 +61,7 @@ def repair(installation: Installation, patience: float, tell: Tell) -> tuple[Cha
         return ()
     again = confirm.earlier(installation, current.number, "put right")
     draft = replace(again, of=current.reviewed)
-    plan = planning.make_plan(installation, draft, patience)
+    plan = planning.make_plan(installation, draft, patience, again=True)
     if not plan.empty:
         engine.check(plan, tell, every=False)
         engine.perform(plan, installation, draft, tell)

@@ -57,6 +57,38 @@ def claims(bundle: Bundle | None) -> tuple[Collection[ir.Address], ServiceNetwor
     return set(target.exclusive_addresses(bundle)), target.service_networks(bundle)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """An address on a device of the machine, where services want it, or a network that it is in, for themselves."""
+
+    address: ir.Address
+    device: str
+    ports: tuple[str, ...]  # where somebody listens: "22/tcp"; they would be cut off
+    network: ir.Network | None = None  # of ``services``, where no service wants the address itself
+
+    @property
+    def state(self) -> str:
+        """What was found, as a sentence without its subject."""
+        more = f" and {len(self.ports) - _NAMED} more" if len(self.ports) > _NAMED else ""
+        listens = f", which listens there on {', '.join(self.ports[:_NAMED])}{more}" if self.ports else ""
+        within = (
+            ""
+            if self.network is None
+            else (f", and in `services {self.network}`, where packets to an address without a service are rejected")
+        )
+        return f"is on device {self.device} of this machine{listens}{within}"
+
+    @property
+    def remedy(self) -> str:
+        """How the machine keeps the address, as part of a sentence; "" where a program cannot say that."""
+        if self.network is not None:
+            return ""
+        return f"to take only the declared ports, and leave the others to the machine, write `{self.address} shared`"
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (f"{self.address} {self.state}", self.remedy)))
+
+
 def address_obstacles(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
     """Yield a sentence for each address of the machine that services want for themselves, or whose network they want.
 
@@ -67,36 +99,27 @@ def address_obstacles(wanted: Collection[ir.Address], networks: ServiceNetworks,
     if tools.find("ip") is None:
         yield "ip: missing (apt-get install iproute2)"
         return
-    held = [(address, device) for address, device in held_addresses(scope) if address in wanted]
-    sockets = sorted(_open_sockets()) if held else []
-    for address, device in held[:_NAMED]:
-        yield (
-            f"{address} is on device {device} of this machine{_listened(address, sockets)}; "
-            f"to take only the declared ports, and leave the others to the machine, write `{address} shared`"
-        )
-    yield from _in_networks([*held_addresses(scope)] if networks.networks else [], networks, wanted)
-    if len(held) > _NAMED:
-        yield f"{len(held) - _NAMED} more service addresses are on devices of this machine"
+    found = [*conflicts(wanted, networks, scope)]
+    yield from map(str, found[:_NAMED])
+    if len(found) > _NAMED:
+        yield f"{len(found) - _NAMED} more service addresses are on devices of this machine"
 
 
-def _in_networks(
-    held: Collection[tuple[ir.Address, str]], services: ServiceNetworks, wanted: Collection[ir.Address]
-) -> Iterator[str]:
-    """Yield a sentence for each other address of the machine that is in a network of service addresses: no port of the
-    machine could be reached there."""
-    found = [
+def conflicts(wanted: Collection[ir.Address], services: ServiceNetworks, scope: Scope) -> Iterator[OwnAddress]:
+    """Yield each address of the machine that services want for themselves, then each other one in a network of theirs,
+    where no port of the machine could be reached. Errors: StepError."""
+    held = [*held_addresses(scope)]
+    own = [(address, device, None) for address, device in held if address in wanted]
+    near = [
         (address, device, network)
         for address, device in held
         if address not in wanted and address not in services.shared
         for network in services.networks
         if address in network
     ]
-    sockets = sorted(_open_sockets()) if found else []
-    for address, device, network in found[:_NAMED]:
-        yield (
-            f"{address} is on device {device} of this machine{_listened(address, sockets)}, "
-            f"and in `services {network}`, where packets to an address without a service are rejected"
-        )
+    sockets = sorted(_open_sockets()) if own or near else []
+    for address, device, network in (*own, *near):
+        yield OwnAddress(address, device, _listened(address, sockets), network)
 
 
 def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
@@ -153,13 +176,9 @@ def _is_taken(
     return fits and (not networks or any(socket.address in network for network in networks))
 
 
-def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> str:
-    """Return the ports that would be cut off, as the end of a sentence; "" where there are none."""
-    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in sockets if one.takes(address))]
-    if not ports:
-        return ""
-    shown = ", ".join(ports[:_NAMED])
-    return f", which listens there on {shown}{f' and {len(ports) - _NAMED} more' if len(ports) > _NAMED else ''}"
+def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> tuple[str, ...]:
+    """Return the ports on which somebody listens at an address, each once: "22/tcp"."""
+    return tuple(dict.fromkeys(f"{one.port}/{one.protocol}" for one in sockets if one.takes(address)))
 
 
 def _open_sockets() -> Iterator[OpenSocket]:

@@ -82,12 +82,18 @@ def _begin(
 
 
 def make_plan(
-    installation: Installation, draft: Draft, patience: float = drain.PATIENCE, early: EarlyReadings | None = None
+    installation: Installation,
+    draft: Draft,
+    patience: float = drain.PATIENCE,
+    early: EarlyReadings | None = None,
+    *,
+    again: bool = False,
 ) -> ExecutionPlan:
     """Compare the machine with a draft, and return the plan that leads to it.
 
-    ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. Errors: StepError, StoreError,
-    ValueError.
+    ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. ``again``: whether the draft is the
+    generation in place, which the kernel has lost; an address that has come to a device since is no obstacle then, as
+    to serve nothing would help nobody. Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
     scope = _scope_spelt_as_before(draft.scope, before)
@@ -117,7 +123,7 @@ def make_plan(
         live,
         wanted,
         differing,
-        obstacles=_obstacles(known, differing, draft.bundle),
+        obstacles=_obstacles(known, differing, draft.bundle, again=again),
         ended=ended,
         lasts=lasts(draft.summary, transition),
         networks=draft.summary.node_port_networks,
@@ -152,11 +158,11 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
     )
 
 
-def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
+def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None, *, again: bool = False) -> tuple[str, ...]:
     """Return what stands in the way of changes: sentences, each of them once. Errors: StepError."""
     found = (
         *known.obstacles(differing),
-        *own_addresses(bundle, known.scope),
+        *(() if again else own_addresses(bundle, known.scope)),
         *arp_obstacles(bundle, known.scope),
         *nd_obstacles(bundle),
     )

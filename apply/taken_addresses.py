@@ -7,22 +7,22 @@ from collections.abc import Collection, Iterator, Mapping
 
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
-from svcc.apply.own_addresses import address_obstacles, claims, held_addresses
+from svcc.apply.own_addresses import OwnAddress, claims, conflicts, held_addresses
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.targets.interface import ServiceNetworks
 
 
-def taken_addresses(installation: Installation, generation: Generation | None) -> Iterator[str]:
-    """Yield a sentence for each address of the machine for which the generation in place could not be applied now.
+def taken_addresses(installation: Installation, generation: Generation | None) -> Iterator[OwnAddress]:
+    """Yield each address of the machine for which a generation in place could not be applied now.
 
     Errors: StepError, StoreError; ValueError where the record is damaged.
     """
     if generation is not None and generation.target is not None and tools.find("ip") is not None:
         scope = Scope(generation.prefix, generation.device)
         held = dict(held_addresses(scope))
-        yield from address_obstacles(*_claims(installation, generation, held), scope)
+        yield from conflicts(*_claims(installation, generation, held), scope)
 
 
 def _claims(

@@ -126,8 +126,8 @@ def warn_of_generation(store: Store, installation: Installation, generation: Gen
 def warn_of_taken_addresses(installation: Installation, generation: Generation | None) -> None:
     """Warn of service addresses that have become the machine's own since a generation was applied."""
     with suppress(OSError, StepError, StoreError, ValueError):
-        for sentence in taken_addresses(installation, generation):
-            click.echo(f"svcc: warning: {sentence}\n  The next change of rules will be refused for that.", err=True)
+        for one in taken_addresses(installation, generation):
+            click.echo(f"svcc: warning: {one}\n  The next change of rules will be refused for that.", err=True)
 
 
 def warn_of_own_ports(services: Summary, scope: Scope) -> None:

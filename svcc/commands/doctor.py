@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -13,8 +13,10 @@ from svcc.apply.doctor import Finding, examine
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
+from svcc.apply.taken_addresses import taken_addresses
 from svcc.exits import Exit
 from svcc.help import examples
+from svcc.kernel.steps import StepError
 from svcc.options import TargetName, json_option
 from svcc.output import put, put_json
 from svcc.state_options import state_option
@@ -37,6 +39,9 @@ def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
     """
     served, ours = _served(store)
     examined = {t.name: list(examine(t, served, ours)) for t in wanted or targets().values() if t.loads}
+    for target, finding in _taken(store):
+        if target in examined:
+            examined[target].append(finding)
     if as_json:
         findings = [asdict(f) | {"lacking": f.lacking} for found in examined.values() for f in found]
         put_json({"findings": findings})
@@ -54,6 +59,18 @@ def _served(store: Store) -> tuple[list[Summary], list[str]]:
         held = [one for one in store.installations() if one.may_have_objects]
         return [one.summary(one.current) for one in held], [one.name for one in held]
     return [], []
+
+
+def _taken(store: Store) -> Iterator[tuple[str, Finding]]:
+    """Yield a finding for each service address that is the machine's own meanwhile, with the target that serves it."""
+    with suppress(StoreError, StepError, OSError, ValueError):
+        for installation in store.installations():
+            current = installation.current
+            target = (current.target if current is not None else None) or ""
+            for one in taken_addresses(installation, current):
+                state = f"{one.state}; the next change of rules will be refused"
+                remedy = one.remedy or f"take it off {one.device}, or its network out of `services`"
+                yield target, Finding(target, f"service address {one.address}", state, remedy, fatal=False)
 
 
 def _print(examined: dict[str, list[Finding]]) -> None:

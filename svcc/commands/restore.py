@@ -9,6 +9,7 @@ from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
 from svcc.apply.store import Store
 from svcc.applying import Cause, carry_out, explained, settle
+from svcc.guards import warn_of_taken_addresses
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
@@ -42,7 +43,8 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
 def _restore(installation: Installation, current: Generation, *, quiet: bool) -> str:
     """Put a generation back into the kernel; return what was done."""
     draft = confirm.earlier(installation, current.number, current.note)
-    plan = planning.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft, again=True)
+    warn_of_taken_addresses(installation, current)
     if plan.empty:
         return f"{current.prefix}: generation {current.number} is in place."
     with explained(Cause(draft.summary)):

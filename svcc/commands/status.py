@@ -27,6 +27,7 @@ from svcc.columns import columns
 from svcc.compiler.suggest import count, did_you_mean
 from svcc.drift_text import drift_lines
 from svcc.exits import Exit
+from svcc.guards import warn_of_taken_addresses
 from svcc.health_rows import Health, health_cell, health_json
 from svcc.help import examples
 from svcc.kernel import conntrack
@@ -78,6 +79,8 @@ def command(
         return any(one.changes for one in found)
 
     drifted = show()
+    for one in pick_installations(store, prefix, every=every):
+        warn_of_taken_addresses(one, one.current)
     while watch:
         gc.collect()
         time.sleep(interval)

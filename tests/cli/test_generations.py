@@ -147,6 +147,36 @@ def test_restore_puts_back_what_a_restart_took(shell: Shell, tmp_path: Path) -> 
     shell.namespace.close()
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_restore_puts_back_also_what_has_become_the_machines_own_address(shell: Shell, target: str) -> None:
+    """One such address would else end all services at the next start of the machine. It is told beforehand."""
+    shell.svcc("apply", "a.dsl", "-t", target)
+    shell.run("ip", "address", "add", "198.19.10.2", "dev", "lo")
+    state = "is on device lo of this machine"
+    remedy = "to take only the declared ports, and leave the others to the machine, write `198.19.10.2 shared`"
+    warning = f"svcc: warning: 198.19.10.2 {state}; {remedy}\n  The next change of rules will be refused for that.\n"
+    assert shell.svcc("status").stderr == warning
+    found = json.loads(shell.svcc("doctor", "-t", target, "--json").stdout)["findings"]
+    assert found[-1] == {
+        "target": target,
+        "subject": "service address 198.19.10.2",
+        "state": f"{state}; the next change of rules will be refused",
+        "remedy": remedy,
+        "fatal": False,
+        "lacking": False,
+    }
+    shell.run("nft", "flush", "ruleset")
+    for variant in ("nft", "legacy"):
+        for table in ("nat", "filter"):
+            shell.run(f"iptables-{variant}", "-t", table, "-F")
+    shell.svcc("status", status=1)
+    assert shell.svcc("restore", "-q").stderr == warning
+    assert shell.svcc("status").stdout.endswith("The kernel holds what was applied.\n")
+    assert shell.svcc("apply", "b.dsl", "-t", target, status=3).stderr.startswith(
+        f"svcc: nothing was changed:\n  198.19.10.2 {state}; {remedy}\n"
+    )
+
+
 def test_a_generation_is_shown_as_it_was_declared(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft")
