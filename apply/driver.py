@@ -199,6 +199,12 @@ class Driver(ABC, Generic[State]):
         """Yield the routes by which a state sends packets; none where the driver's objects send none."""
         return iter(())
 
+    def tracks(self, state: State) -> set[int]:
+        """Return the IP versions of which the kernel tracks and translates connections because of a state's rules. It
+        ceases to do so with the last rule that asks for it, whoever's that is (nf_ct_netns_put, nf_nat_unregister_fn),
+        and connections that were translated lead nowhere then."""
+        return set()
+
     def served(self, state: State) -> Iterator[Route]:
         """Yield the routes by which new connections go, also those whose packets are passed on untranslated."""
         return self.routes(state)

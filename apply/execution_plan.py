@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from svcc.apply import drain
@@ -45,6 +45,34 @@ class ExecutionPlan:
     def forgotten_routes(self) -> frozenset[Route]:
         """The routes whose UDP connections are forgotten."""
         return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
+
+    @cached_property
+    def released(self) -> frozenset[int]:
+        """The IP versions of which no rule of ours has the kernel track and translate connections any more
+        (:meth:`Driver.tracks`)."""
+        before = {version for one in self.differing for version in one.driver.tracks(one.have)}
+        after = {version for one in self.differing for version in one.driver.tracks(one.want)}
+        if before <= after:
+            return frozenset()
+        parts = {one.part for one in self.differing}
+        others = (one.tracks(self.wanted.of(one)) for one in self.machine.drivers if one.part not in parts)
+        return frozenset(before - after).difference(*others)
+
+    def leads(self, frontend: FrontendAddress, version: int) -> bool:
+        """Whether a frontend leads to endpoints of an IP version afterwards.
+
+        IPVS has a virtual server at each of the node's addresses for a node port, so that in a move from or to it only
+        protocols and ports are compared.
+        """
+        return (self._comparable(frontend), version) in self._led
+
+    @cached_property
+    def _led(self) -> frozenset[tuple[FrontendAddress, int]]:
+        routes = (route for one in self.machine.drivers for route in one.served(self.wanted.of(one)))
+        return frozenset((self._comparable(route.frontend), route.version) for route in routes)
+
+    def _comparable(self, frontend: FrontendAddress) -> FrontendAddress:
+        return frontend if self.transition.old == self.transition.new else replace(frontend, address=None)
 
     @property
     def empty(self) -> bool:

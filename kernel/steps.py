@@ -139,3 +139,8 @@ class Route:
     frontend: FrontendAddress
     endpoint: str  # the endpoint's address
     port: int  # the endpoint's port
+
+    @property
+    def version(self) -> int:
+        """The version of IP."""
+        return 6 if ":" in self.endpoint else 4

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from svcc.apply.fates import fates
 from svcc.comparison_json import comparison_json
 from svcc.health_rows import Health, health_json
-from svcc.kernel import conntrack
 from svcc.kernel.steps import Step
 from svcc.object_text import frontend_json, object_json
 from svcc.review import Review
@@ -16,7 +16,6 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
     """Return a plan as plan.schema.json describes it. ``unfinished``: what the next command would do first, "" if
     nothing."""
     plan, before, after = review.plan, review.before, review.after
-    counted, forgotten = conntrack.count(plan.gone_routes), plan.forgotten_routes
     return {
         "version": 1,
         "from": plan.transition.old,
@@ -29,13 +28,13 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
         "steps": [_step(step) for step in plan.steps],
         "connections": [
             {
-                "place": frontend_json(route.frontend),
-                "endpoint": route.endpoint,
-                "port": route.port,
-                "count": counted[route],
-                "forgotten": route in forgotten,
+                "place": frontend_json(one.route.frontend),
+                "endpoint": one.route.endpoint,
+                "port": one.route.port,
+                "count": one.number,
+                "fate": one.fate.value,
             }
-            for route in sorted(counted, key=str)
+            for one in fates(plan)
         ],
         "obstacles": list(plan.obstacles),
         "health": [health_json(one, health) for one in health.failed],

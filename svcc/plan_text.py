@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from svcc.apply.execution_plan import ExecutionPlan
+from svcc.apply.fates import Fate, Fated, fates
 from svcc.comparison_text import comparison_lines, limits_text, listed, services_text, taken_text
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
-from svcc.kernel import conntrack
-from svcc.kernel.steps import Change, Route, Verb, socket_text
+from svcc.kernel.steps import Change, Verb, socket_text
 from svcc.kernel_rows import Rows
 from svcc.object_text import SHARED, by_service, object_lines
 from svcc.review import Review
@@ -24,8 +24,9 @@ def plan_text(review: Review, *, objects: bool = False, everything: bool = False
     if review.empty:
         return "Nothing to do: the kernel holds what it should.\n"
     if plan.empty:
-        lines = [*_services(review, everything=everything), "", _AS_IT_IS, _total(review)]
-        return "".join(f"{line}\n" for line in lines)
+        connections = _connections(plan)
+        lines = [*_services(review, everything=everything), "", *connections, *(connections and [""])]
+        return "".join(f"{line}\n" for line in (*lines, _AS_IT_IS, _total(review)))
     below = object_lines(plan.changes, review.before, review.after, everything=everything) if objects else ()
     blocks = [
         [*_services(review, everything=everything)],
@@ -81,12 +82,19 @@ def _steps(plan: ExecutionPlan) -> list[str]:
 
 
 def _connections(plan: ExecutionPlan) -> list[str]:
-    counted = conntrack.count(
-        plan.gone_routes - (plan.lasting if plan.transition.old != plan.transition.new else frozenset())
-    )
-    lines = [f"  {line}" for line in moved(plan)]
-    lines += [f"  {_fate(plan, route, number)}" for route, number in sorted(counted.items(), key=str)]
-    return ["Connections", *lines] if lines else []
+    lasting = plan.lasting if plan.transition.old != plan.transition.new else ()
+    touched = (one for one in fates(plan) if one.route not in lasting)
+    lines = [*moved(plan), *released(plan), *map(fate_text, touched)]
+    return ["Connections", *(f"  {line}" for line in lines)] if lines else []
+
+
+def released(plan: ExecutionPlan) -> Iterator[str]:
+    """Yield a line for each IP version of which no rule of ours is left. Connections of IPVS end with their servers."""
+    for version in () if plan.transition.from_balancer else sorted(plan.released):
+        yield (
+            f"no rule of svcc is left for IPv{version}: its connections go on only where something else keeps the "
+            "kernel tracking and translating them"
+        )
 
 
 def moved(plan: ExecutionPlan) -> Iterator[str]:
@@ -113,13 +121,22 @@ def moved(plan: ExecutionPlan) -> Iterator[str]:
         )
 
 
-def _fate(plan: ExecutionPlan, route: Route, number: int) -> str:
-    what = f"{count(number, 'connection')} from {route.frontend} to {socket_text(route.endpoint, route.port)}"
-    if route in plan.forgotten_routes:
-        return f"{what}: forgotten, their next packet goes to another endpoint"
-    if plan.transition.from_balancer:
-        return f"{what}: end, as the endpoint leaves"
-    return f"{what}: go on until they end, while the endpoint answers"
+_FATES = {
+    Fate.GOES_ON: "go on until they end, while the endpoint answers",
+    Fate.RELEASED: "end, unless something else keeps them translated",
+    Fate.ENDS: "end, as the endpoint leaves",
+    Fate.MOVES: "forgotten, their next packet goes to another endpoint",
+    Fate.FORGOTTEN: "forgotten, and no endpoint is left for their next packet",
+    Fate.SERVED: "forgotten, their next packet goes to an endpoint",
+}
+
+
+def fate_text(one: Fated) -> str:
+    """Say what becomes of connections."""
+    number, frontend = count(one.number, "connection"), one.route.frontend
+    if one.fate is Fate.SERVED:
+        return f"{number} to {frontend}, which was not served: {_FATES[one.fate]}"
+    return f"{number} from {frontend} to {socket_text(one.route.endpoint, one.route.port)}: {_FATES[one.fate]}"
 
 
 def _whole(changes: Sequence[Change], plan: ExecutionPlan) -> str:

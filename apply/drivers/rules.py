@@ -110,6 +110,7 @@ class XtablesDriver(Driver[State]):
 
     translates = True
     has_fingerprint = True
+    version: ClassVar[int]  # of IP
 
     def from_target(self, state: object) -> State | None:
         return state if isinstance(state, State) else None
@@ -177,6 +178,9 @@ class XtablesDriver(Driver[State]):
     def routes(self, state: State) -> Iterator[Route]:
         return routes.routes(_nat(state.tables), meaning(state.prefix))
 
+    def tracks(self, state: State) -> set[int]:
+        return set() if state.empty else {self.version}
+
     def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
         if len(frontends) > _FEW:
             return super().serves(state, frontends)
@@ -204,9 +208,11 @@ class IptablesDriver(XtablesDriver):
     """The driver of the rules of IPv4."""
 
     part: ClassVar[str] = "iptables"
+    version = 4
 
 
 class Ip6tablesDriver(XtablesDriver):
     """The driver of the rules of IPv6."""
 
     part: ClassVar[str] = "ip6tables"
+    version = 6

@@ -94,6 +94,9 @@ class NftDriver(Driver[NftState]):
     def routes(self, state: NftState) -> Iterator[Route]:
         return routes.routes(state)
 
+    def tracks(self, state: NftState) -> set[int]:
+        return {6 if family == "ip6" else 4 for family in state.tables}
+
     def gone_routes(self, live: NftState, wanted: NftState) -> set[Route]:
         return routes.gone_routes(live, wanted)
 

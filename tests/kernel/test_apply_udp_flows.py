@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.udp_flows import OTHER_HOST, Flow, Net, flows
+from svcc.apply.fates import Fate, fates
 
 pytestmark = pytest.mark.kernel
 
@@ -42,6 +44,13 @@ def net(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Net]:
     made = Net(tmp_path / "state", target, variant or "nft")
     yield made
     made.close()
+
+
+def planned(net: Net, after: str) -> Counter[tuple[Fate, str]]:
+    """How many flows the plan of another program tells of, by what becomes of them and where they lead now."""
+    with net.node.entered():
+        found = fates(net.world.plan(net.world.draft(after, net.target)))
+    return sum((Counter({(one.fate, one.route.endpoint): one.number}) for one in found), Counter())
 
 
 def begun(net: Net, *frontends: tuple[str, int]) -> dict[Flow, str]:
@@ -83,7 +92,10 @@ def test_only_flows_of_an_endpoint_that_left_move(net: Net) -> None:
     net.apply(program(BOTH))
     held = begun(net, *FRONTENDS.values())
     six = {flow: flow.answered_by() for flow in flows(net, "fd00:19::1", 53)}
-    net.apply(program("100.64.0.9 on n; fd00:64::9; fd00:64::19"))
+    after = program("100.64.0.9 on n; fd00:64::9; fd00:64::19")
+    left = sum(answer == "100.64.0.19:5353" for answer in held.values())
+    assert planned(net, after) == {(Fate.MOVES, "100.64.0.19"): left}
+    net.apply(after)
     assert (moved(held), moved(six)) == ({"100.64.0.19:5353"}, set())
     net.apply(program("100.64.0.9 on n; fd00:64::9"))
     assert moved({flow: flow.answered_by() for flow in held}) == set()
@@ -95,9 +107,19 @@ def test_a_draining_endpoint_that_leaves_at_last_loses_its_flows(net: Net) -> No
     held = begun(net, FRONTENDS["vip"])
     net.apply(_STAY["draining"])
     assert moved(held) == set()
-    net.apply(program("100.64.0.9 on n"))
+    after = program("100.64.0.9 on n")
+    assert set(planned(net, after)) == {(Fate.MOVES, "100.64.0.19")}
+    net.apply(after)
     assert moved(held) == {"100.64.0.19:5353"}
     assert {flow.answered_by() for flow in held} == {"100.64.0.9:5353"}
+
+
+def test_flows_of_a_service_that_is_left_without_endpoints_find_none(net: Net) -> None:
+    net.apply(program(BOTH))
+    held = begun(net, *FRONTENDS.values())
+    assert {fate for fate, _ in planned(net, program("fd00:64::9"))} == {Fate.FORGOTTEN}
+    net.apply(program("fd00:64::9"))
+    assert all(flow.silent() for flow in held)
 
 
 def test_flows_go_to_the_new_port_of_their_endpoint(net: Net) -> None:
@@ -111,6 +133,7 @@ def test_flows_of_a_service_that_is_gone_end_and_no_others(net: Net) -> None:
     net.apply(program(BOTH))
     held = begun(net, FRONTENDS["vip"])
     others = {flow: flow.answered_by() for flow in flows(net, "198.19.10.2", 53)}
+    assert {fate for fate, _ in planned(net, _HEAD + _OTHER)} == {Fate.FORGOTTEN}
     net.apply(_HEAD + _OTHER)
     assert moved(others) == set()
     assert all(flow.silent() for flow in held)
@@ -121,6 +144,9 @@ def test_flows_to_what_was_not_served_are_served(net: Net) -> None:
     net.apply(_HEAD + _OTHER)
     held = [flow for name in ("vip", "node port") for flow in flows(net, *FRONTENDS[name], 3)]
     assert all(flow.silent() for flow in held)
+    assert planned(net, program(BOTH)) == {
+        (Fate.SERVED, address): 3 for address, _ in (FRONTENDS["vip"], FRONTENDS["node port"])
+    }
     net.apply(program(BOTH))
     assert {flow.answered_by() for flow in held} <= {"100.64.0.9:5353", "100.64.0.19:5353"}
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from svcc.apply.driver import Transition
 from svcc.apply.drivers.devices import DeviceDriver
+from svcc.apply.drivers.rules import Ip6tablesDriver, IptablesDriver
 from svcc.apply.execution_plan import ExecutionPlan
+from svcc.apply.fates import Fate, Fated
 from svcc.apply.machine import Machine
+from svcc.apply.nft import DRIVER
 from svcc.apply.scope import Scope
 from svcc.apply.states import DifferingPart, States
 from svcc.kernel.link.devices import Device
-from svcc.plan_text import answered, moved
+from svcc.kernel.nft.state import NftState, Table
+from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.xtables.state import State
+from svcc.kernel.xtables.state import Table as XtablesTable
+from svcc.plan_text import answered, fate_text, moved, released
 
 
 def said(old: str | None, new: str | None, patience: float = 10.0) -> list[str]:
@@ -88,3 +97,56 @@ def test_addresses_are_in_the_order_of_their_numbers_and_the_first_of_many_are_n
     ]
     (line,) = _answered(many, {}, everything=True)
     assert line == f"This machine ceases to answer ARP for {', '.join(one.partition('/')[0] for one in many)}."
+
+
+_WEB, _DNS = (FrontendAddress("198.19.0.1", protocol, port) for protocol, port in (("tcp", 80), ("udp", 53)))
+
+
+@pytest.mark.parametrize(
+    ("frontend", "number", "fate", "words"),
+    [
+        (_WEB, 2, Fate.GOES_ON, "go on until they end, while the endpoint answers"),
+        (_WEB, 1, Fate.RELEASED, "end, unless something else keeps them translated"),
+        (_WEB, 2, Fate.ENDS, "end, as the endpoint leaves"),
+        (_DNS, 2, Fate.MOVES, "forgotten, their next packet goes to another endpoint"),
+        (_DNS, 2, Fate.FORGOTTEN, "forgotten, and no endpoint is left for their next packet"),
+    ],
+)
+def test_a_plan_says_what_becomes_of_connections(
+    frontend: FrontendAddress, number: int, fate: Fate, words: str
+) -> None:
+    connections = "1 connection" if number == 1 else f"{number} connections"
+    said = fate_text(Fated(Route(frontend, "100.64.0.9", 8080), number, fate))
+    assert said == f"{connections} from {frontend} to 100.64.0.9:8080: {words}"
+
+
+def test_a_plan_says_which_flows_are_served_from_now_on() -> None:
+    said = fate_text(Fated(Route(_DNS, "198.19.0.1", 53), 3, Fate.SERVED))
+    words = "which was not served: forgotten, their next packet goes to an endpoint"
+    assert said == f"3 connections to 198.19.0.1:53/udp, {words}"
+
+
+def _tables(*families: str) -> NftState:
+    return NftState({family: Table("svcc") for family in families})
+
+
+def _released(old: str | None, new: str | None, *differing: DifferingPart[Any]) -> list[int]:
+    """The IP versions that a plan says are left."""
+    wanted = Machine(Scope("SVCC")).parse(None)
+    plan = ExecutionPlan(Machine(Scope("SVCC")), Transition(old, new), wanted, wanted, (), (), (), differing=differing)
+    said = [*released(plan)]
+    assert len(said) == len({*plan.released} if old != "ipvs" else ())
+    return [version for version in (4, 6) if any(f"left for IPv{version}:" in line for line in said)]
+
+
+def test_a_plan_says_of_which_family_no_rule_is_left() -> None:
+    """Another part may go on to track it."""
+    both, four = _tables("ip", "ip6"), _tables("ip")
+    some, none = State({"nat": XtablesTable()}), State()
+    assert _released("nft", "nft", DifferingPart(DRIVER, both, four)) == [6]
+    assert _released("nft", None, DifferingPart(DRIVER, both, NftState())) == [4, 6]
+    assert _released("nft", "nft", DifferingPart(DRIVER, four, both)) == []
+    assert _released("iptables", "iptables", DifferingPart(IptablesDriver(), some, none)) == [4]
+    moves = DifferingPart(DRIVER, both, NftState()), DifferingPart(Ip6tablesDriver(), none, some)
+    assert _released("nft", "iptables", *moves) == [4]
+    assert _released("ipvs", None, DifferingPart(IptablesDriver(), some, none)) == []
