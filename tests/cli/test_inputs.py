@@ -60,7 +60,7 @@ def test_a_loop_of_links_leads_nowhere() -> None:
     why = "Too many levels of symbolic links"
     assert said("c.txt") == [("SVC005", f"cannot read {name}: {why}") for name in ("a.dsl", "b.dsl")]
     Path("keepalived.conf").write_text("include a.dsl\n")
-    Path("empty.rules").touch()
+    Path("empty.rules").write_text("# none yet\n")
     for words, message in (
         (["check", "a.dsl"], f"cannot read a.dsl: {why}"),
         (["fmt", "a.dsl"], f"cannot read a.dsl: {why}"),
