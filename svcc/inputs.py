@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ import click
 
 from svcc.apply import wanted
 from svcc.apply.wanted import OtherNode, Wanted
+from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
 from svcc.options import refuse, tell
 from svcc.targets.interface import Target
@@ -35,11 +36,14 @@ def _told(read: _Read, file: str, target: Target, node: str | None, form: str, *
 
 
 @contextmanager
-def input_told(form: str, *, quiet: bool) -> Iterator[None]:
-    """Print what is wrong with an input that is read inside the ``with`` block, and end the command then."""
+def input_told(form: str, *, quiet: bool, warnings: Iterable[Diagnostic] = ()) -> Iterator[None]:
+    """Print what is wrong with an input that is read inside the ``with`` block, and end the command then.
+
+    ``warnings``: those about other inputs, which are printed in front.
+    """
     try:
         yield
     except InputError as error:
-        refuse(error.diagnostics, form, quiet=quiet)
+        refuse([*warnings, *error.diagnostics], form, quiet=quiet)
     except OtherNode as error:
         raise click.UsageError(str(error)) from None

@@ -86,7 +86,7 @@ class SingleOption(click.Option):
     """An option that has one value. click takes the last of several, and what was meant remains open."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **{**more, "multiple": True})
+        super().__init__(*arguments, **(more | {"multiple": True}))
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         values = super().process_value(ctx, value) or (None,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -21,7 +21,6 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
 from svcc.compiler.load import load_data
 from svcc.compiler.suggest import one_of
-from svcc.options import tell
 from svcc.state_options import named_generation, pick_installation
 from svcc.targets import targets
 from svcc.targets.bundle import source_of_text, split_bundle
@@ -41,8 +40,8 @@ class SideOptions:
     node: str | None
     prefix: str | None
     store: Store
-    form: str  # how diagnostics are printed
-    quiet: bool
+    #: Warnings about programs that were read. They are printed once, together.
+    warnings: list[Diagnostic] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _program(file: str, data: bytes, asked: SideOptions) -> NamedSide:
     node = pick_node(loaded.program, asked.node, file)
     if isinstance(node, Diagnostic):
         raise InputError([*loaded.diagnostics, node])
-    tell(loaded.diagnostics, asked.form, quiet=asked.quiet)
+    asked.warnings.extend(loaded.diagnostics)
     return _of_program(loaded.program, node, file, asked)
 
 

@@ -22,7 +22,7 @@ from svcc.help import examples
 from svcc.inputs import input_told
 from svcc.kernel.steps import Change
 from svcc.object_text import object_json, object_lines
-from svcc.options import SingleOption, TargetName, chosen_format, node_option, quiet_option
+from svcc.options import SingleOption, TargetName, chosen_format, node_option, quiet_option, tell
 from svcc.output import put
 from svcc.paths import FilePath
 from svcc.sides import NamedSide, SideOptions, read_side
@@ -84,9 +84,12 @@ def command(
     """
     form = chosen_format(form, as_json=as_json)
     told = "json" if form == "json" else "text"  # how diagnostics are printed, to standard error
-    asked = SideOptions(target, node, prefix, store, told, quiet)
-    with explained(Cause()), input_told(told, quiet=quiet):
+    asked = SideOptions(target, node, prefix, store)
+    with explained(Cause()), input_told(told, quiet=quiet, warnings=asked.warnings):
         sides = read_side(old, asked), read_side(new, asked)
+        if asked.warnings:
+            tell(asked.warnings, told, quiet=quiet)
+            asked.warnings.clear()
         compared = compare_sides(sides[0].side, sides[1].side)
         changes = _objects(*sides, target) if objects else None
     other_rules = compared.comparison.empty and (bool(changes) if objects else _other_rules(*sides))
