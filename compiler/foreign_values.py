@@ -5,6 +5,8 @@ This module holds tables only; it is imported only for programs with errors.
 
 from __future__ import annotations
 
+_YES_OR_NO = {**dict.fromkeys(("true", "on"), "yes"), **dict.fromkeys(("false", "off"), "no")}
+
 #: Schedulers by their names in other tools.
 SCHEDULERS = {
     "roundrobin": "rr",
@@ -51,7 +53,7 @@ VALUES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("yes", "true", "on", "all"), "always"),
         **dict.fromkeys(("no", "false", "off", "none"), "never"),
     },
-    "value of announce": {**dict.fromkeys(("true", "on"), "yes"), **dict.fromkeys(("false", "off"), "no")},
+    **dict.fromkeys(("announce", "one-packet"), _YES_OR_NO),
     "affinity": dict.fromkeys(("source", "src", "ip", "sourceip", "source_ip"), "client-ip"),
     "when-empty": {
         **dict.fromkeys(("refuse", "deny", "rst", "reset"), "reject"),

@@ -255,7 +255,7 @@ class _Reader(Values):
             if (span := self.span(*path, key)) is not None:
                 spans[f"check {key}"] = span
             if key in _OF_SOME and key not in OPTIONS[kind]:
-                self.error(Code.CHECK, f"`check {kind}` has no `{key}`", self.span(*path, key))
+                self.error(Code.CHECK, f"`check {kind}` takes no `{key}`", self.span(*path, key))
         default = ir.Check(kind)
         every, timeout = document.get("every", default.every), document.get("timeout", default.timeout)
         for key, seconds in (("every", every), ("timeout", timeout)):

@@ -63,14 +63,15 @@ def _options(values: Values, kind: ir.CheckKind, words: tuple[Word, ...]) -> Ite
             guess = did_you_mean(word, CHECK_OPTIONS)
             values.error(Code.CHECK, f"`check {kind}` asks for no name or path", word, guess)
         elif name in ("path", "host", "expect", "insecure", "name") and name not in OPTIONS[kind]:
+            shown = name if name in ("path", "name") else f"`{name}`"
             able = one_of([f"`check {k}`" for k in ir.CheckKind if name in OPTIONS[k]], "and")
-            values.error(Code.CHECK, f"`check {kind}` has no {name}", word, f"{able} {_has(able)} one")
+            values.error(Code.CHECK, f"`check {kind}` takes no {shown}", word, f"only {able} {_do(able)}")
         else:
             yield name, word, value
 
 
-def _has(able: str) -> str:
-    return "have" if " and " in able else "has"
+def _do(able: str) -> str:
+    return "do" if " and " in able else "does"
 
 
 def _option(kind: ir.CheckKind, word: Word) -> tuple[str, Word | None]:

@@ -53,7 +53,7 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
         if word in _YES_OR_NO:
             settings.put(keyword.replace("-", "_"), word == "yes", keyword, word)
         else:
-            values.unknown(word, _YES_OR_NO, f"value of {keyword}")
+            values.unknown(word, _YES_OR_NO, keyword)
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
     elif keyword == "snat":
@@ -161,8 +161,9 @@ def _length(values: Values, kind: Word, text: str, most: int) -> int | None:
     """Return the prefix length of addresses, in ``client-ip/24/64``."""
     if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= most:
         return int(text)
-    hint = "client-ip/24 is a network of IPv4 clients, client-ip/24/64 one of IPv6 clients too"
-    values.error(Code.RANGE, f"`{text}` in {kind} is no length of a prefix from 1 to {most}", kind, hint)
+    message = f"`{text}` in {kind} is not the length of a prefix" if text else f"{kind} lacks the length of a prefix"
+    hint = f"it is 1 to {most}: client-ip/24 is a network of IPv4 clients, client-ip/24/64 one of IPv6 clients too"
+    values.error(Code.RANGE, message, kind, hint)
     return None
 
 

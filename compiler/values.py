@@ -27,6 +27,8 @@ E = TypeVar("E", bound=StrEnum)
 MAX_PORT = 65_535
 #: The most addresses of a range.
 MAX_ADDRESSES = 1_024
+#: What messages call a value by; all others are statements, which have values.
+_NOUNS = ("check", "device", "protocol", "protocol of a listener", "scheduler", "unit of time")
 _SERVED = re.compile(r'("[^"]*"|[^":]*):("[^"]*"|[^":]*)')
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -230,7 +232,8 @@ class Values:
         guess = REMARKS.get(what, {}).get(given) or (
             f"did you mean `{meant}`?" if meant else did_you_mean(text or word, known)
         )
-        self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
+        kind = what if what in _NOUNS else f"value of `{what}`"
+        self.error(code, f"`{text or word}` is no {kind}", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
         """Return the number of a word, decimal or hexadecimal.

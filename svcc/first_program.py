@@ -74,8 +74,12 @@ def _service(survey: Survey) -> Iterator[str]:
     endpoint = survey.addresses[0] if survey.addresses else _ENDPOINT
     vip = _vip(survey, endpoint)
     host = _bracketed(vip)
-    yield "# A service to begin with. Its endpoint is this machine, so that it can be tried at once:"
-    yield f"#   python3 -m http.server 8080 & curl http://{host}/"
+    if survey.addresses:
+        yield "# A service to begin with. Its endpoint is this machine, so that it can be tried at once:"
+        yield f"#   python3 -m http.server 8080 & curl http://{host}/"
+    else:
+        yield "# A service to begin with. Its endpoint is an example: this machine has no address that could be it."
+        yield f"# Put the address of a server in its place, and try: curl http://{host}/"
     yield "service example {"
     yield f"vip {vip} # an address that nobody has"
     yield "port 80/tcp -> 8080 # nodeport 30080 behind it opens it on the machine's own addresses as well"

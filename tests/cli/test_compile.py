@@ -160,7 +160,7 @@ def test_an_unreadable_file_is_an_error(name: str) -> None:
         (["svc.dsl", "-t", "nft", "--part", "nope"], "target nft has no part `nope`: it has nft"),
         (["svc.dsl", "-t", "nft", "-o", "a", "--check", "b"], "give one of --part, --output and --check"),
         (["svc.dsl", "-t", "nft", "-o", "a", "-p", "nft"], "give one of --part, --output and --check"),
-        (["svc.dsl", "-t", "nft", "-o", "svc.dsl"], "Directory 'svc.dsl' is a file."),
+        (["svc.dsl", "-t", "nft", "-o", "svc.dsl"], "'svc.dsl' is a file, and no folder"),
         (["svc.dsl", "-t", "nft", "--format", "xml"], "'xml' is not one of 'text', 'json', 'sarif', 'github'."),
         (["svc.dsl", "-t", "nft", "--prat", "x"], "--part"),
         (["svc.dsl", "more.dsl", "-t", "nft"], "Got unexpected extra argument (more.dsl)"),

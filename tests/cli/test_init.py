@@ -72,6 +72,8 @@ def test_a_machine_without_any_address_gets_a_file_too(shell: Shell) -> None:
     shell.svcc("init", "-o", "first.dsl")
     text = (shell.folder / "first.dsl").read_text()
     assert "\nnode " not in text
+    assert "this machine, so that it can be tried" not in text
+    assert "Its endpoint is an example: this machine has no address that could be it.\n" in text
     assert "svcc apply first.dsl --target nft\n" in text
     assert shell.svcc("check", "first.dsl").stderr == ""
     shell.svcc("apply", "first.dsl", "-t", "nft")

@@ -36,7 +36,7 @@ def test_what_is_asked(endpoint: str, words: str, asked: str) -> None:
     ("words", "wrong"),
     [
         ("tcp", "it needs a port, as 100.64.0.9 has none: tcp 8080"),
-        ("htp 80", "no check `htp`"),
+        ("htp 80", "`htp` is no check"),
         ("tcp 80; vip 198.18.0.7", _FORM),
         ("tcp 80 every 1s", "a check every 1s cannot wait 2s for an answer"),
         ("", "expected a name, but the statement ends"),

@@ -318,3 +318,21 @@ def test_controls_of_direction_are_errors_wherever_they_stand() -> None:
 
 def test_a_control_of_direction_in_a_statement_is_one_error() -> None:
     assert len(said(_service("vip 198.19.0.1", "port 80/tcp\u202e"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "message", "hint"),
+    [
+        ("one-packet true", "`true` is no value of `one-packet`", "did you mean `yes`? (it is `yes` or `no`)"),
+        ("traffic north local", "`north` is no value of `traffic`", "it is `external` or `internal`"),
+        ("check tcp insecure", "`check tcp` takes no `insecure`", "only `check https` does"),
+        ("check tcp /up", "`check tcp` takes no path", "only `check http` and `check https` do"),
+        (
+            "affinity client-ip/24/",
+            "client-ip/24/ lacks the length of a prefix",
+            "it is 1 to 128: client-ip/24 is a network of IPv4 clients, client-ip/24/64 one of IPv6 clients too",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_sentence(statement: str, message: str, hint: str) -> None:
+    assert [found[1:] for found in said(_service("vip 198.19.0.1", "port 80/tcp", statement))] == [(message, hint)]
