@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+from svcc.compiler.names import written
 from svcc.compiler.slips.slip import KEYWORDS, slips
+
+
+def _naming(hint: str) -> Callable[[re.Match[str]], str]:
+    """Return a hint with the group ``name`` in the quotes that it needs."""
+    return lambda found: hint.format_map(found.groupdict() | {"name": written(found["name"].strip("\"'"))})
+
 
 #: Statements that begin with such a word, or name something without one.
 SLIPS = slips(
@@ -19,11 +29,11 @@ SLIPS = slips(
     ),
     (
         r"^(?P<block>service|node|endpoints|balancer)\s+(?P<name>[^\s\[{{=]+)\s*(?:=|\[)\s*$",
-        "a block stands in braces: {block} {name} {{ … }}",
+        _naming("a block stands in braces: {block} {name} {{ … }}"),
     ),
     (
         r"^(?P<block>service|node|endpoints|balancer)\s+name\s*[=:]?\s*[\"']?(?P<name>[\w-]+)",
-        "the name stands alone before the `{{`: {block} {name} {{ … }}",
+        _naming("the name stands alone before the `{{`: {block} {name} {{ … }}"),
     ),
     (r"^(?P<block>service|node|balancer)$", "the name stands before the `{{`: {block} web {{ … }}"),
     (
@@ -34,7 +44,10 @@ SLIPS = slips(
         r"^(?P<block>service|node|endpoints|balancer)\s+(?P<one>[\w./-]+)\s*,\s*(?P<two>[\w./-]+).*",
         "one block for each: {block} {one} {{ … }}, and {block} {two} {{ … }}",
     ),
-    (r"^node\s+(?P<name>[^\s:=]+)\s*[:=]?\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
+    (
+        r"^node\s+(?P<name>[^\s:=]+)\s*[:=]?\s+(?P<rest>[\d:a-fA-F.]+.*)$",
+        _naming("write: node {name} {{ address {rest} }}"),
+    ),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
 )
 

@@ -66,6 +66,20 @@ def test_a_name_is_proposed_in_the_quotes_that_it_needs(statement: str, hint: st
     assert hints(text + 'node "4pool" { address 10.0.0.4 }\n') == [hint]
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("node 9a 10.0.0.4", 'write: node "9a" { address 10.0.0.4 }'),
+        ('node "9a" 10.0.0.4', 'write: node "9a" { address 10.0.0.4 }'),
+        ('node "a" 10.0.0.4', "write: node a { address 10.0.0.4 }"),
+        ("service name 9web { }", 'the name stands alone before the `{`: service "9web" { … }'),
+        ("service 9web = {", 'a block stands in braces: service "9web" { … }'),
+    ],
+)
+def test_a_slip_in_a_declaration_proposes_the_quotes_that_its_name_needs(written: str, hint: str) -> None:
+    assert hints(f"{written}\n")[0] == hint
+
+
 def test_a_pool_that_nothing_uses_is_proposed_in_quotes() -> None:
     assert hints('endpoints "9pool" { 100.64.0.9 }\n') == ['name it in a service: endpoints "9pool"']
 
