@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from contextlib import suppress
@@ -19,6 +20,12 @@ class Level(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def quiet_libraries() -> None:
+    """Have aiohttp log nothing by itself: it writes a traceback for each request that is no HTTP, and a line for each
+    cookie that it cannot read. Python prints these where nobody handles them."""
+    logging.getLogger("aiohttp").addHandler(logging.NullHandler())
 
 
 class Log:

@@ -15,7 +15,7 @@ from svcc.agent import notify
 from svcc.agent.answers import Asker
 from svcc.agent.health_ports import answering
 from svcc.agent.judge import Judge
-from svcc.agent.log import Log
+from svcc.agent.log import Log, quiet_libraries
 from svcc.agent.loop import Agent, Options
 from svcc.agent.metrics import Metrics
 from svcc.agent.source import ProgramSource
@@ -46,6 +46,7 @@ async def run(
     agent; when one of the two ends, so does the other. Errors: CannotListen where the address and port cannot be had.
     """
     _take_descriptors()
+    quiet_libraries()
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
     loop.set_exception_handler(lambda _, what: log.error("unexpected error", reason=_words(what)))
     async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.health import Standing
+from svcc.agent.log import quiet_libraries
 from svcc.agent.probe import Answer, Probe
 from svcc.compiler.errors import InputError
 from svcc.compiler.load import load_text
@@ -85,6 +86,7 @@ class Passing:
 async def asking(probe: Probe, told: Callable[[str], None]) -> AsyncIterator[Passing]:
     """Ask a member again and again inside the ``with`` block. ``told``: called when its check begins to pass, and when
     it fails."""
+    quiet_libraries()
     made = Passing(probe, told)
     async with Asker() as asker:
         checks = Checks(asker, made.hear, made.miss)

@@ -362,6 +362,24 @@ def test_metrics_and_health(site: Site) -> None:
         assert "svcc_input_errors 1.0" in _get(site, f"{url}/metrics")
 
 
+def test_a_request_that_is_no_http_is_refused_and_leaves_nothing_in_the_log(site: Site) -> None:
+    long = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n"
+    with site.agent("--listen", "127.0.0.1:0"):
+        site.logged("listening address=127.0.0.1")
+        found = re.search(r"listening address=127\.0\.0\.1 port=(\d+)", site.said())
+        assert found is not None
+        for request in (
+            b"GET /healthz HTTP/1.1\r\n\r\n",
+            long,
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\x16\x03\x01\r\n\r\n",
+        ):
+            with site.shell.namespace.entered(), socket.create_connection(("127.0.0.1", int(found[1]))) as client:
+                client.sendall(request)
+                assert client.recv(4096).startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 ", b"HTTP/1.1 200 "))
+    assert [line for line in site.said().splitlines() if not line.startswith("svcc: ")] == []
+
+
 def _get(site: Site, url: str) -> str:
     script = (
         "import sys, urllib.request, urllib.error\n"
