@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from svcc.agent.health import Health
+from svcc.agent.health import Health, Standing
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe
@@ -18,9 +18,17 @@ class CheckResults:
     """The health of all checked endpoints. ``turned``: services with an endpoint that came up or went down since the
     metrics were updated."""
 
-    def __init__(self, log: Log, metrics: Metrics, now: Callable[[], float], told: Callable[[Probe], None]) -> None:
-        """``now``: the clock of the checks, in seconds; ``told`` is called with a probe that came up or went down."""
-        self._log, self._metrics, self._now, self._told = log, metrics, now, told
+    def __init__(
+        self,
+        log: Log,
+        metrics: Metrics,
+        now: Callable[[], float],
+        told: Callable[[Probe], None],
+        said: Callable[[Probe], None],
+    ) -> None:
+        """``now``: the clock of the checks, in seconds; ``told`` is called with a probe that came up or went down;
+        ``said`` with one that stays so, and gave its first answer, or another reason for being out than before."""
+        self._log, self._metrics, self._now, self._told, self._said = log, metrics, now, told, said
         self.health = Health()
         self.turned: set[str] = set()
         self.fault = ""  # why some checks cannot be run; "" where they are
@@ -40,6 +48,8 @@ class CheckResults:
             say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
             self.turned.update(self.health.users.get(probe, ()))
             self._told(probe)
+        elif before is not None and _is_news(before, answer):
+            self._said(probe)
 
     def miss(self, probe: Probe, reason: str) -> None:
         """Enter that a probe could not be asked. Nothing is known of its endpoint, which stays up or down as it was."""
@@ -48,3 +58,8 @@ class CheckResults:
         if not self.fault:
             self.fault = f"some checks cannot be run: {reason}"
             self._log.error("some checks cannot be run", probe=str(probe), reason=reason)
+
+
+def _is_news(before: Standing, answer: Answer) -> bool:
+    """Whether an answer that changes no standing says something that is not noted yet."""
+    return before.answer is None or (not before.up and before.answer.words != answer.words)

@@ -49,6 +49,8 @@ _BREATH = 0.01
 _GLANCE = 1.0
 #: The least seconds between two times when the standings of all endpoints are written.
 _NOTES = 10.0
+#: Seconds between two times when those answers are written that say something new.
+_SOON = 2.0
 #: Seconds until a failed change is tried again: at first, and at most. They double each time.
 _RETRY, _LONGEST = 1.0, 30.0
 #: Seconds between two checks of how long the record of changes is.
@@ -99,9 +101,9 @@ class Agent:
         self._ready = ready
         self._judge = judge
         self._last = None if judge is None else judge.known  # the last one that stayed
-        self._results = CheckResults(log, metrics, self._now, self._turn)
-        self._watch = Watch(source, log, metrics, self._now)
         self._notes = standings.Writer()
+        self._results = CheckResults(log, metrics, self._now, self._turn, self._notes.turned)
+        self._watch = Watch(source, log, metrics, self._now)
         self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._results.hear, self._results.miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
@@ -169,6 +171,7 @@ class Agent:
                 tasks.create_task(self._drift.guard(lambda: self._served), name="guard")
                 tasks.create_task(self._end_draining(), name="end draining")
                 tasks.create_task(self._tidy(), name="tidy")
+                tasks.create_task(self._note(), name="note")
         except ExceptionGroup as group:
             if kept := group.subgroup(Kept):
                 raise kept.exceptions[0] from None
@@ -252,8 +255,19 @@ class Agent:
         if not self._notes.appended or self._now() < self._noted_at + _NOTES:
             return
         self._noted_at = self._now()
+        await self._noting(self._notes.write_all)
+
+    async def _note(self) -> None:
+        """Write soon what endpoints answered, where no change of the kernel does so anyway."""
+        while True:
+            await asyncio.sleep(_SOON)
+            if self._served and self._notes.waits:
+                async with self._kernel:
+                    await self._noting(self._notes.write_all if self._notes.long else self._notes.write)
+
+    async def _noting(self, write: Callable[[Installation, Health], None]) -> None:
         try:
-            await in_thread(partial(self._notes.write_all, self._session.installation, self._results.health))
+            await in_thread(partial(write, self._session.installation, self._results.health))
         except OSError as error:
             self._log.error("the endpoints' health cannot be recorded", reason=str(error))
 

@@ -29,6 +29,8 @@ from svcc.compiler.files import named
 _FIRST = '{"version": 2}\n'
 #: How many lines are made in one go. Other threads wait no longer than that takes, which is less than a millisecond.
 _PIECE = 100
+#: So many lines may be appended before all is written anew, however few probes there are.
+_SHORT = 100
 #: Seconds since 1970 that no clock shows: the end of the year 9999.
 _NEVER = 253_402_300_800.0
 
@@ -68,17 +70,28 @@ class Writer:
     def __init__(self) -> None:
         self._heads: dict[Probe, str] = {}
         self._users: Mapping[Probe, Collection[str]] = {}  # the users that `_heads` was made from
-        self._turned: deque[Probe] = deque()  # probes that came up or went down, and are not written yet
+        self._turned: deque[Probe] = deque()  # probes of which something is to be written
         self._left: _Left | None = None  # the file, if lines can be appended to it
-        self._appended = False
+        self._appended = 0  # how many lines, since all standings were written
 
     @property
     def appended(self) -> bool:
         """Whether anything was appended since all standings were written."""
-        return self._appended
+        return self._appended > 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self._turned)
+
+    @property
+    def long(self) -> bool:
+        """Whether more was appended since all standings were written than these take."""
+        return self._appended > max(_SHORT, len(self._heads))
 
     def turned(self, probe: Probe) -> None:
-        """Note that a probe came up or went down: it is written the next time. Called in any thread."""
+        """Note that a probe came up or went down, or what it answered: it is written the next time. Called in any
+        thread."""
         self._turned.append(probe)
 
     def write(self, installation: Installation, health: Health) -> None:
@@ -96,7 +109,9 @@ class Writer:
             return
         lines = [f'{{"key": {json.dumps(probe.key)}, "gone": true}}\n' for probe in gone]
         lines += self._lines(health, changed)
-        if not self._append(installation.health, "".join(lines).encode()):
+        if self._append(installation.health, "".join(lines).encode()):
+            self._appended += len(lines)
+        else:
             self.write_all(installation, health)
 
     def write_all(self, installation: Installation, health: Health) -> None:
@@ -113,7 +128,7 @@ class Writer:
                 file.write("".join(self._lines(health, piece)).encode())
                 file.flush()
             left = _Left.of(path, file.fileno())  # `replacing` gives it its name when the block ends
-        self._left, self._appended = left, False
+        self._left, self._appended = left, 0
 
     def _lines(self, health: Health, probes: Collection[Probe]) -> Iterator[str]:
         """Yield the lines of these probes, without those that are not followed."""
@@ -138,7 +153,6 @@ class Writer:
         finally:
             os.close(handle)
         self._left = _Left(path, left.device, left.inode, left.size + len(data))
-        self._appended = self._appended or bool(data)
         return True
 
     def _follow(self, users: Mapping[Probe, Collection[str]]) -> tuple[dict[Probe, None], Collection[Probe]]:

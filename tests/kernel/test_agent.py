@@ -216,6 +216,8 @@ def test_who_never_passed_is_told_with_the_reason(site: Site) -> None:
     with site.agent():
         site.logged('does not pass yet probe="tcp 100.64.0.2:8080" answer="Connect call failed')
         site.serves(1, 3)
+        why = re.compile(r"^tcp 100\.64\.0\.2:8080 +joining .* Connect call failed", re.MULTILINE)
+        site.until(lambda: why.search(site.shell.ended("agent", "status").stdout), "the reason is noted")
 
 
 def test_a_port_that_somebody_else_has(site: Site) -> None:

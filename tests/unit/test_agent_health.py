@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from support.strategies import programs
 from svcc.agent import standings
+from svcc.agent.check_results import CheckResults
 from svcc.agent.health import Health, Standing, all_serving
+from svcc.agent.log import Field, Level, Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.apply.store import Store
@@ -229,6 +231,32 @@ def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
     other = Probe(ip_address("100.64.0.9"), 80, ir.Check(ir.CheckKind.TCP))
     assert not health.hear(other, BAD, 0.0)
     assert health.is_up(other)
+
+
+def test_an_answer_is_noted_where_it_says_something_new_and_changes_nothing() -> None:
+    turned, said = list[Probe](), list[Probe]()
+    results = CheckResults(_Silent(), Metrics(), lambda: 0.0, turned.append, said.append)
+    results.health.follow(web(), all_serving(web(endpoints="100.64.0.1")), 0.0)
+    first, second, _ = results.health.standings
+    other = Answer(False, "no answer within 2 s", 2.0)
+    told = []
+    for probe, answer in (
+        [(first, GOOD)] * 2
+        + [(first, BAD)] * 4
+        + [(first, other)]
+        + [(second, BAD)] * 2
+        + [(second, other), (second, GOOD)]
+    ):
+        turned.clear()
+        said.clear()
+        results.hear(probe, answer)
+        told.append("turned" if turned else "said" if said else "")
+    assert told == ["said", "", "", "", "turned", "", "said", "said", "", "said", "turned"]
+
+
+class _Silent(Log):
+    def _say(self, level: Level, event: str, fields: dict[str, Field]) -> None:
+        pass
 
 
 def test_what_is_asked_of_the_state_alone_needs_no_library_of_the_agent() -> None:

@@ -112,6 +112,20 @@ def test_what_comes_up_or_goes_down_is_a_line_however_many_probes_there_are(note
     assert notes.path.read_bytes() == whole + line
 
 
+def test_however_often_answers_are_noted_the_record_stays_short(notes: Notes) -> None:
+    notes.follow(_PROGRAMS[0])
+    notes.write()
+    probe = next(iter(notes.health.standings))
+    for number in range(1000):
+        notes.health.hear(probe, Answer(False, f"answer {number}", 0.001), 0.0)
+        notes.writer.turned(probe)
+        assert notes.writer.waits
+        notes.write_all() if notes.writer.long else notes.write()
+        assert not notes.writer.waits
+    assert notes.path.read_bytes().count(b"\n") <= 105
+    assert notes.read() == notes.stands()
+
+
 def _noted_often(notes: Notes) -> list[tuple[int, dict[str, Noted]]]:
     """Notes that are all in one file: how long it was after each, and what there was to be noted."""
     found = []
