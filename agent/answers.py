@@ -15,8 +15,9 @@ import struct
 import sys
 import time
 from functools import cached_property
+from inspect import signature
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from yarl import URL
@@ -26,6 +27,12 @@ from svcc.compiler import ir
 
 #: How many characters of an answer's words are kept.
 _WORDS = 200
+#: How long a line of an answer's head may be, in bytes, and how many lines it may have; older releases of aiohttp count
+#: none.
+_LINE, _LINES = 65_536, 500
+_LIMITS: dict[str, Any] = {"max_line_size": _LINE, "max_field_size": _LINE}
+if "max_headers" in signature(aiohttp.ClientSession).parameters:
+    _LIMITS["max_headers"] = _LINES
 #: The value of SO_LINGER (socket(7)) with which a closed socket is reset, and leaves nothing behind in TIME_WAIT.
 _RESET = struct.pack("ii", 1, 0)
 #: The datagram that is sent to an endpoint. A check by udp expects an answer to any datagram.
@@ -66,7 +73,7 @@ class Asker:
         # so sooner (enable_cleanup_closed), but with Python 3.11.2 it fails, and keeps each connection from then on.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         jar = aiohttp.DummyCookieJar()
-        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
+        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, **_LIMITS)
 
     # Made for the first check by TLS, and most agents have none: each reads the certificates of the machine.
     @cached_property
@@ -217,9 +224,18 @@ def _cause(error: BaseException) -> BaseException:
     return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
 
 
+def _said(error: BaseException) -> str:
+    """Return an error's own words. Those of aiohttp's parser begin with a status 400 that no server sent."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        if error.message.startswith("Got more than"):  # and then as much of the line as there is room for
+            return f"a line of the answer's head is longer than {_LINE} bytes"
+        return f"the answer is no HTTP that svcc reads: {error.message.rstrip(' ^')}"
+    return "Server disconnected" if isinstance(error, aiohttp.ServerDisconnectedError) else str(error)
+
+
 def _words(error: BaseException) -> str:
     """Return what went wrong, in one short printable line."""
     cause = _cause(error)
-    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else _said(cause)
     line = " ".join(said.split()) or type(error).__name__
     return "".join(sign if sign.isprintable() else "?" for sign in line[:_WORDS])

@@ -186,6 +186,17 @@ def test_a_status_is_what_is_expected(address: str) -> None:
     assert b"\r\nHost: shop.example:81\r\n" in request
 
 
+def test_a_long_head_passes() -> None:
+    heads = (b"X: " + b"y" * 60_000 + b"\r\n", b"X: y\r\n" * 400, b"Set-Cookie: " + b"z=\x80; " * 2000 + b"\r\n")
+    for head in heads:
+        said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + head + b"\r\nok"
+        answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.HTTP), saying(said)))
+        assert (answer.passed, answer.words) == (True, "status 200")
+
+
+_TOO_LONG = "a line of the answer's head is longer than 65536 bytes"
+
+
 @pytest.mark.parametrize(
     ("said", "expect", "words"),
     [
@@ -197,14 +208,18 @@ def test_a_status_is_what_is_expected(address: str) -> None:
         ),
         (b"220 mail ESMTP\r\n", (200, 399), None),
         (b"\x16\x03\x01\x00\x05hello", (200, 399), None),
-        (b"", (200, 399), None),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n", (200, 399), None),
+        (b"", (200, 399), "Server disconnected"),
+        (b"HTTP/1.1 200 OK\r\nX", (200, 399), "Server disconnected"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", (200, 399), _TOO_LONG),
+        (b"HTTP/1.1 200 " + b"y" * 70_000 + b"\r\n\r\n", (200, 399), _TOO_LONG),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n", (200, 399), _TOO_LONG),
     ],
 )
 def test_what_does_not_pass(said: bytes, expect: tuple[int, int], words: str | None) -> None:
     answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.HTTP, expect=expect), saying(said)))
     assert not answer.passed
     assert words is None or answer.words == words
+    assert words is not None or answer.words.startswith("the answer is no HTTP that svcc reads: ")
     assert 0 < len(answer.words) <= 200
     assert answer.words.isprintable()
 
