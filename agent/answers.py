@@ -16,6 +16,7 @@ import sys
 import time
 from functools import cached_property
 from inspect import signature
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
@@ -172,14 +173,26 @@ def _room() -> int:
 async def _tcp(probe: Probe) -> str:
     with _socket(probe, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        await asyncio.get_running_loop().sock_connect(sock, (str(probe.address), probe.port))
+        await _connect(sock, probe)
     return "connected"
+
+
+async def _connect(sock: socket.socket, probe: Probe) -> None:
+    """Connect a socket to what a probe asks. Errors: Failed where it found itself.
+
+    For an endpoint on this machine, the kernel may choose the very port that is asked as the source, and a socket that
+    is connected to itself answers whatever it is asked (RFC 9293, 3.5: simultaneous open).
+    """
+    await asyncio.get_running_loop().sock_connect(sock, (str(probe.address), probe.port))
+    address, port, *_ = sock.getsockname()
+    if port == probe.port and ip_address(address.partition("%")[0]) == probe.address:
+        raise Failed("nobody answers there: the check reached itself")
 
 
 async def _datagram(probe: Probe, question: bytes) -> bytes:
     loop = asyncio.get_running_loop()
     with _socket(probe, socket.SOCK_DGRAM) as sock:
-        await loop.sock_connect(sock, (str(probe.address), probe.port))
+        await _connect(sock, probe)
         await loop.sock_sendall(sock, question)
         return await loop.sock_recv(sock, _DATAGRAM_READ)
 

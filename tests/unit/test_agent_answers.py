@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import resource
 import socket
 import ssl
@@ -19,6 +20,7 @@ from typing import cast
 import pytest
 import trustme
 
+from svcc.agent import answers
 from svcc.agent.answers import Asker, NotAsked
 from svcc.agent.probe import Answer, Probe
 from svcc.compiler import ir
@@ -109,6 +111,28 @@ def test_a_connection_is_refused() -> None:
     for answer in answers:
         assert not answer.passed
         assert "refused" in answer.words.lower() or "Connect call failed" in answer.words
+
+
+@pytest.mark.parametrize("kind", [ir.CheckKind.TCP, ir.CheckKind.UDP, ir.CheckKind.DNS])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_check_that_reaches_itself_has_reached_nobody(
+    kind: ir.CheckKind, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ports = answers._socket, itertools.count(20_000)
+
+    def bound(probe: Probe, kind: socket.SocketKind) -> socket.socket:
+        """A socket whose source is what it is to ask."""
+        made = real(probe, kind)
+        made.bind((str(probe.address), probe.port))
+        return made
+
+    monkeypatch.setattr(answers, "_socket", bound)
+    for port in ports:
+        (answer,) = ask(probe(port, kind, address))
+        assert not answer.passed
+        if "in use" not in answer.words:  # else somebody else has the port
+            break
+    assert answer.words == "nobody answers there: the check reached itself"
 
 
 # -- what is no endpoint's fault -------------------------------------------------------------------------------------
