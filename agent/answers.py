@@ -14,6 +14,7 @@ import ssl
 import struct
 import sys
 import time
+from contextlib import suppress
 from functools import cached_property
 from inspect import signature
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from svcc.agent.probe import Answer, Probe
@@ -65,16 +67,35 @@ class Failed(Exception):
     """The endpoint's answer does not pass; the message says why."""
 
 
+class _Head(aiohttp.ClientResponse):
+    """An answer of which the head alone is read. Its connection ends then, whether the server closes it or not.
+
+    Python waits 30 s for a server's word that a connection by TLS ends. aiohttp could end it sooner
+    (``enable_cleanup_closed``), but with Python 3.11.2 that fails, and keeps each connection from then on.
+    """
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head."""
+        sock = None if connection.transport is None else connection.transport.get_extra_info("socket")
+        try:
+            return await super().start(connection)
+        finally:
+            if sock is not None:
+                with suppress(OSError):  # it has ended already
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
 class Asker:
     """A client that asks probes; at most as many at once as leave this process descriptors for everything else."""
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(_room())
-        # Python itself gives up a TLS connection whose server does not answer for 30 s that we close. aiohttp could do
-        # so sooner (enable_cleanup_closed), but with Python 3.11.2 it fails, and keeps each connection from then on.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         jar = aiohttp.DummyCookieJar()
-        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, **_LIMITS)
+        self._http = aiohttp.ClientSession(
+            connector=connector, cookie_jar=jar, auto_decompress=False, response_class=_Head, **_LIMITS
+        )
 
     # Made for the first check by TLS, and most agents have none: each reads the certificates of the machine.
     @cached_property

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
 import resource
 import socket
 import ssl
+import threading
 import time
 from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +22,7 @@ from typing import cast
 import pytest
 import trustme
 
+from support.waiting import LID
 from svcc.agent import answers
 from svcc.agent.answers import Asker, NotAsked
 from svcc.agent.probe import Answer, Probe
@@ -391,6 +394,39 @@ def test_nothing_is_kept_of_connections_by_tls(authority: trustme.CA) -> None:
                 gc.collect()
 
     asyncio.run(ask_often())
+
+
+@pytest.mark.parametrize("said", [OK, b"HTTP/1.1 200 OK\r\n\r\nwithout end", b"220 mail ESMTP\r\n"])
+def test_no_connection_stays_to_a_server_that_never_closes_its_own(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(asyncio.constants, "SSL_SHUTDOWN_TIMEOUT", 3600.0)
+    context, held = _context(authority, "shop.example"), list[ssl.SSLSocket]()
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(3):
+            made = context.wrap_socket(listener.accept()[0], server_side=True)
+            held.append(made)
+            made.recv(4096)
+            made.sendall(said)
+
+    async def ask_often(port: int) -> None:
+        async with Asker() as asker:
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(3):
+                await heard(asker, probe(port, ir.CheckKind.HTTPS, insecure=True))
+            while True:
+                if len(os.listdir("/proc/self/fd")) <= before + len(held):
+                    return
+                await asyncio.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        asyncio.run(asyncio.wait_for(ask_often(listener.getsockname()[1]), LID))
+        server.join()
+    for one in held:
+        one.close()
 
 
 # -- dns and udp ------------------------------------------------------------------------------------------------------
