@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from svcc.agent.health import Health, Standing
-from svcc.agent.log import Log
+from svcc.agent.log import Field, Log
 from svcc.agent.metrics import Metrics
-from svcc.agent.probe import Answer, Probe
+from svcc.agent.probe import Answer, Probe, services_text
 
 #: How many seconds after the last probe that could not be asked the agent reports that all are asked again.
 _ALL_ASKED = 10.0
@@ -42,14 +42,21 @@ class CheckResults:
             self.fault = ""
         before = self.health.standings.get(probe)
         if before is not None and before.joining and before.answer is None and not answer.passed:
-            self._log.warning("does not pass yet", probe=str(probe), answer=answer.words)
+            self._log.warning("does not pass yet", **self._which(probe), answer=answer.words)
         if self.health.hear(probe, answer, time.time()):
             say = self._log.info if answer.passed else self._log.warning
-            say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
+            say("up" if answer.passed else "down", **self._which(probe), answer=answer.words)
             self.turned.update(self.health.users.get(probe, ()))
             self._told(probe)
         elif before is not None and _is_news(before, answer):
             self._said(probe)
+
+    def _which(self, probe: Probe) -> dict[str, Field]:
+        """Return the fields that tell a probe from others of its address and port."""
+        check, service = probe.check, services_text([*self.health.users.get(probe, ())])
+        asked: dict[str, Field] = {"path": check.path, "host": check.host, "name": check.name}
+        told: dict[str, Field] = {name: value for name, value in asked.items() if value not in (None, "/", ".")}
+        return {"probe": str(probe), "service": service, **told}
 
     def miss(self, probe: Probe, reason: str) -> None:
         """Enter that a probe could not be asked. Nothing is known of its endpoint, which stays up or down as it was."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from svcc.compiler import ir
 from svcc.compiler.health_checks import asked_port
+
+#: How many services are named that share a probe.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +90,9 @@ def probes(program: ir.Program) -> dict[Probe, list[str]]:
         for probe in probes_of(service) if service.check is not None else ():
             found.setdefault(probe, []).append(service.name)
     return found
+
+
+def services_text(names: Sequence[str]) -> str:
+    """Return the names of services on a short line: "a, b, c and 7 more"."""
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMED])} and {more} more"

@@ -11,6 +11,7 @@ import click
 
 from svcc import __version__
 from svcc.agent.log import Log
+from svcc.agent.probe import services_text
 from svcc.agent.standings import Noted
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
@@ -317,10 +318,10 @@ def status(prefix: str | None, as_json: bool, store: Store) -> None:
         raise SystemExit(Exit.DIFFERENT)
 
 
-_HEAD = ("check", "state", "since", "last answer")
+_HEAD = ("check", "services", "state", "since", "last answer")
 
 
 def _row(noted: Noted) -> tuple[str, ...]:
     said = noted.standing.answer
     answer = "" if said is None else f"{said.words} ({said.seconds * 1000:.0f} ms)"
-    return noted.name, state_word(noted), since_text(noted), answer
+    return noted.name, services_text(noted.services), state_word(noted), since_text(noted), answer

@@ -47,7 +47,7 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
         site.serves(1, 3)
         _noted(site, down=1)
         shown = site.shell.svcc("agent", "status", status=1).stdout
-        assert re.search(r"^tcp 100\.64\.0\.2:8080 +down .+ Connect call failed", shown, re.MULTILINE)
+        assert re.search(r"^tcp 100\.64\.0\.2:8080 +web +down .+ Connect call failed", shown, re.MULTILINE)
         rows = follows("agent", site.shell.svcc("agent", "status", "--json", status=1).stdout)["checks"]
         _health_is_shown(site)
         assert {row["check"]: row["up"] for row in rows} == {
@@ -192,8 +192,8 @@ def test_an_edit_of_a_check_leaves_a_dead_endpoint_out_and_a_new_service_waits_f
         site.until(lambda: _generations(site) >= 2, "the new file is in the kernel")
         assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}
         shown = site.shell.svcc("agent", "status", status=1).stdout
-        assert re.search(r"^tcp 100\.64\.0\.2:8080 +down ", shown, re.MULTILINE)
-        assert re.search(r"^tcp 100\.64\.0\.4:8099 +joining ", shown, re.MULTILINE)
+        assert re.search(r"^tcp 100\.64\.0\.2:8080 +web +down ", shown, re.MULTILINE)
+        assert re.search(r"^tcp 100\.64\.0\.4:8099 +new +joining ", shown, re.MULTILINE)
         site.up("100.64.0.2")
         site.serves(1, 2, 3)
 
@@ -214,9 +214,9 @@ def test_a_file_with_errors_from_the_start(site: Site) -> None:
 def test_who_never_passed_is_told_with_the_reason(site: Site) -> None:
     site.up("100.64.0.1", "100.64.0.3")
     with site.agent():
-        site.logged('does not pass yet probe="tcp 100.64.0.2:8080" answer="Connect call failed')
+        site.logged('does not pass yet probe="tcp 100.64.0.2:8080" service=web answer="Connect call failed')
         site.serves(1, 3)
-        why = re.compile(r"^tcp 100\.64\.0\.2:8080 +joining .* Connect call failed", re.MULTILINE)
+        why = re.compile(r"^tcp 100\.64\.0\.2:8080 +web +joining .* Connect call failed", re.MULTILINE)
         site.until(lambda: why.search(site.shell.ended("agent", "status").stdout), "the reason is noted")
 
 
@@ -312,7 +312,7 @@ def test_what_an_agent_noted_counts_until_something_else_changes_what_is_served(
         site.logged('does not pass yet probe="tcp 100.64.0.2:8080"')
     past = r"as it was noted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: no agent runs"
     shown = site.shell.svcc("agent", "status", status=1).stdout
-    assert re.search(rf"^tcp 100\.64\.0\.2:8080 +joining .*(.*\n)*The health is {past}\.$", shown, re.MULTILINE)
+    assert re.search(rf"^tcp 100\.64\.0\.2:8080 +web +joining .*(.*\n)*The health is {past}\.$", shown, re.MULTILINE)
     assert re.search(rf"^The health is {past}\.$", site.shell.svcc("status").stdout, re.MULTILINE)
     plan = site.shell.svcc("plan", "agent.dsl", "-t", "nft", status=1).stdout
     assert re.search(rf"^Health, {past}\n  web: tcp 100\.64\.0\.2:8080 joining ", plan, re.MULTILINE)
@@ -420,7 +420,7 @@ def test_logs_as_json(site: Site) -> None:
         site.logged('"event": "up"', 3)
         site.logged('"event": "in the kernel"')  # which is said after the kernel has it
     lines = [json.loads(line) for line in site.said().splitlines()]
-    assert {"time", "level", "event", "probe", "answer"} == set(next(one for one in lines if one["event"] == "up"))
+    assert {"time", "level", "event", "probe", "service", "answer"} == set(next(one for one in lines if one["event"] == "up"))
     changes = [one for one in lines if one["event"] == "in the kernel"]
     assert all(0 < one["seconds"] <= one["recorded"] for one in changes)
     assert any(one["seconds"] < one["recorded"] for one in changes), "what took a step was recorded after it"

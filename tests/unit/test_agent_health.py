@@ -19,7 +19,7 @@ from svcc.agent.check_results import CheckResults
 from svcc.agent.health import Health, Standing, all_serving
 from svcc.agent.log import Field, Level, Log
 from svcc.agent.metrics import Metrics
-from svcc.agent.probe import Answer, Probe, probe_of, probes
+from svcc.agent.probe import Answer, Probe, probe_of, probes, services_text
 from svcc.apply.store import Store
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
@@ -235,7 +235,7 @@ def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
 
 def test_an_answer_is_noted_where_it_says_something_new_and_changes_nothing() -> None:
     turned, said = list[Probe](), list[Probe]()
-    results = CheckResults(_Silent(), Metrics(), lambda: 0.0, turned.append, said.append)
+    results = CheckResults(_Kept(), Metrics(), lambda: 0.0, turned.append, said.append)
     results.health.follow(web(), all_serving(web(endpoints="100.64.0.1")), 0.0)
     first, second, _ = results.health.standings
     other = Answer(False, "no answer within 2 s", 2.0)
@@ -254,9 +254,30 @@ def test_an_answer_is_noted_where_it_says_something_new_and_changes_nothing() ->
     assert told == ["said", "", "", "", "turned", "", "said", "said", "", "said", "turned"]
 
 
-class _Silent(Log):
+def test_the_log_says_which_of_an_addresss_checks_it_is() -> None:
+    text = "service {0} {{ vip 198.19.0.{1}; port 80/tcp; check {2} fall 1; endpoints {{ 100.64.0.1 }} }}\n"
+    checks = ("a", "http"), ("b", "http /x host shop.example"), ("c", "http /y"), ("d", "http /y")
+    log = _Kept()
+    results = CheckResults(log, Metrics(), lambda: 0.0, lambda _: None, lambda _: None)
+    program = read("".join(text.format(name, number, check) for number, (name, check) in enumerate(checks, 1)))
+    results.health.follow(program, all_serving(program), 0.0)
+    for probe in probes(program):
+        results.hear(probe, BAD)
+    assert log.lines == [
+        'svcc: warning: down probe="http 100.64.0.1:80" service=a answer=refused',
+        'svcc: warning: down probe="http 100.64.0.1:80" service=b path=/x host=shop.example answer=refused',
+        'svcc: warning: down probe="http 100.64.0.1:80" service="c, d" path=/y answer=refused',
+    ]
+    assert services_text(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+class _Kept(Log):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
     def _say(self, level: Level, event: str, fields: dict[str, Field]) -> None:
-        pass
+        self.lines.append(self._line(level, event, fields))
 
 
 def test_what_is_asked_of_the_state_alone_needs_no_library_of_the_agent() -> None:
