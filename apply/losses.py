@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from svcc.apply.errors import Refused
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.states import States
@@ -18,6 +19,11 @@ class Losses:
 
     services: tuple[str, ...]  # their names, sorted; of a bundle whose program is not known, its frontends as text
     everything: bool  # whether nothing at all would be served any more
+
+
+def nothing_left(served: int) -> Refused:
+    """Return the error where no service would be left. ``served``: how many there are now."""
+    return Refused([f"no service would be left; served now: {served}"])
 
 
 def losses(plan: ExecutionPlan, in_place: Callable[[], Summary], draft: Draft) -> Losses:

@@ -8,11 +8,11 @@ from typing import Self
 from svcc.apply import confirm, drain, engine, planning
 from svcc.apply.clashes import check_clashes
 from svcc.apply.engine import Tell
-from svcc.apply.errors import Refused, Unconfirmed
+from svcc.apply.errors import Unconfirmed
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.losses import losses
+from svcc.apply.losses import losses, nothing_left
 from svcc.apply.served import is_recorded
 from svcc.apply.store import Store
 
@@ -43,7 +43,7 @@ class PlannedDraft:
         """Check that a service is left, unless ``allow_empty``. Errors: Refused."""
         found = losses(self.plan, lambda: self.installation.summary(self.installation.current), self.draft)
         if found.everything and not allow_empty:
-            raise Refused([f"no service would be left; served now: {len(found.services)}"])
+            raise nothing_left(len(found.services))
 
     def perform(self, tell: Tell, confirm_within: float | None) -> Generation:
         """Try the steps, take them, and return the new generation; where nothing changes, return the current one.

@@ -26,6 +26,7 @@ from svcc.apply.errors import Outdated, Refused, raise_tool_failed
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.kept_prefix import KeptPrefix
+from svcc.apply.losses import nothing_left
 from svcc.apply.plan import Plan, basis_of
 from svcc.apply.planned_draft import PlannedDraft
 from svcc.apply.scope import scope_of_program
@@ -234,9 +235,18 @@ class Session:
         return self._prefix.installation
 
     def keep(self, program: ir.Program) -> Installation:
-        """Keep the program's prefix from now on. Errors: Kept, StoreError, OSError."""
+        """Keep the program's prefix from now on.
+
+        Errors: Kept, StoreError, OSError; Refused where a program without services has another prefix than the one that
+        is kept: its file was emptied, or what it includes is gone.
+        """
         with self._lock, self._upkeep.locked():
-            return self._prefix.keep(scope_of_program(program))
+            scope, kept = scope_of_program(program), self._prefix.installation
+            if kept is not None and kept.name != scope.table and not program.services:
+                served = {one.service for one in kept.summary(kept.current).frontends}
+                if served:
+                    raise nothing_left(len(served))
+            return self._prefix.keep(scope)
 
     def drift(self) -> tuple[Change, ...]:
         """Return the changes that would put right what somebody else changed under the prefix since the last apply.

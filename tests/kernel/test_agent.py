@@ -198,6 +198,16 @@ def test_an_edit_of_a_check_leaves_a_dead_endpoint_out_and_a_new_service_waits_f
         site.serves(1, 2, 3)
 
 
+@pytest.mark.parametrize("text", ["", "cluster { prefix CUSTOM }"])
+def test_a_file_without_services_changes_nothing(site: Site, text: str) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent():
+        site.settled(3)
+        (site.shell.folder / "agent.dsl").write_text(text)
+        site.logged('not in the kernel reason="no service would be left; served now: 1"')
+        assert site.shell.endpoints() == {*ADDRESSES[:3]}
+
+
 def test_a_file_with_errors_from_the_start(site: Site) -> None:
     """The agent looks at the file once a second, and at the kernel: it waits for a file that it can take."""
     site.up(*ADDRESSES[:3])
@@ -420,7 +430,9 @@ def test_logs_as_json(site: Site) -> None:
         site.logged('"event": "up"', 3)
         site.logged('"event": "in the kernel"')  # which is said after the kernel has it
     lines = [json.loads(line) for line in site.said().splitlines()]
-    assert {"time", "level", "event", "probe", "service", "answer"} == set(next(one for one in lines if one["event"] == "up"))
+    assert {"time", "level", "event", "probe", "service", "answer"} == set(
+        next(one for one in lines if one["event"] == "up")
+    )
     changes = [one for one in lines if one["event"] == "in the kernel"]
     assert all(0 < one["seconds"] <= one["recorded"] for one in changes)
     assert any(one["seconds"] < one["recorded"] for one in changes), "what took a step was recorded after it"
