@@ -1,14 +1,19 @@
-"""Whether any local address can serve the node ports of a program."""
+"""Whether any local address can serve the node ports of a program, and whether they are taken for endpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
+from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.frontends import node_port_versions
+from svcc.compiler.read_addresses import numbers
+
+#: A service's node ports, and the families in which it has them.
+_Claim: TypeAlias = tuple[ir.Service, ir.Port, tuple[int, ...]]
 
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 3.2.1.3
 
@@ -66,6 +71,61 @@ def _shared_without_node_ports(program: ir.Program) -> Iterator[Diagnostic]:
             statement = "vip" if found[0] in service.vips else "external-ip"
             span = service.spans.get(f"{statement} {found[0]}", service.span)
             yield Diagnostic(Code.NODEPORT_NOWHERE, message, span, hint, place, severity=Severity.WARNING)
+
+
+def check_node_ports_as_endpoints(program: ir.Program) -> Iterator[Diagnostic]:
+    """Return warnings for endpoints that are node ports of a declared node. Another node sends packets there, and they
+    are served. On the node itself they are for whoever listens there: the kernel translates a connection once."""
+    networks = program.cluster.nodeport_addresses
+    nodes = {
+        address: node
+        for node in program.nodes
+        for address in node.addresses
+        if not networks or any(address in network for network in networks)
+    }
+    own = frozenset(numbers(nodes))  # a sieve: hashing an address takes ten times as long as this comparison
+    claims: Sequence[_Claim] | None = None
+    for service in program.services:
+        if own.isdisjoint(numbers([endpoint.address for endpoint in service.endpoints])):
+            continue
+        claims = _claims(program) if claims is None else claims
+        for endpoint in service.endpoints:
+            if endpoint.address in nodes:
+                yield from _taken(service, endpoint, nodes, claims)
+
+
+def _claims(program: ir.Program) -> Sequence[_Claim]:
+    return [
+        (service, port, node_port_versions(program, service))
+        for service in program.services
+        for port in service.ports
+        if port.nodeport is not None
+    ]
+
+
+def _taken(
+    service: ir.Service, endpoint: ir.Endpoint, nodes: Mapping[ir.Address, ir.Node], claims: Sequence[_Claim]
+) -> Iterator[Diagnostic]:
+    for port in service.ports:
+        first = port.target if endpoint.port is None else endpoint.port
+        targets = ir.PortRange(first, first + len(port.ports) - 1)
+        for other, taken, versions in claims:
+            ports = taken.nodeport
+            if ports is None or taken.protocol is not port.protocol or endpoint.address.version not in versions:
+                continue
+            if ports.overlaps(targets):
+                name = nodes[endpoint.address].name
+                common = ir.PortRange(max(ports.first, targets.first), min(ports.last, targets.last))
+                message = (
+                    f"endpoint {endpoint.address} at port {common}/{port.protocol} is a node port of service "
+                    f"{other.name}: on node {name} it leads to what listens there itself, as a connection is "
+                    "translated once"
+                )
+                place = related("declared here", taken.spans.get("nodeport", taken.span))
+                hint = f"name the endpoints of {other.name}, in a pool that both services share"
+                hint = "endpoints serve at ports that are no node ports" if other is service else hint
+                span = endpoint.span or service.span
+                yield Diagnostic(Code.NODEPORT_AGAIN, message, span, hint, place, severity=Severity.WARNING)
 
 
 def _useless(network: ir.Network) -> str:

@@ -11,7 +11,7 @@ from svcc.compiler.check_addresses import check_addresses
 from svcc.compiler.check_affinity import check_affinity
 from svcc.compiler.check_balancers import check_balancers
 from svcc.compiler.check_health import check_health
-from svcc.compiler.check_node_ports import check_node_port_addresses
+from svcc.compiler.check_node_ports import check_node_port_addresses, check_node_ports_as_endpoints
 from svcc.compiler.check_ports import check_ports
 from svcc.compiler.check_service_networks import check_service_networks
 from svcc.compiler.check_snat import check_snat
@@ -31,6 +31,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     yield from check_service_networks(program)
     yield from check_ports(program)
     yield from check_node_port_addresses(program)
+    yield from check_node_ports_as_endpoints(program)
     yield from check_turns(program)
     for service in program.services:
         yield from _check_reachable(service)

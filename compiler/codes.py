@@ -51,6 +51,7 @@ class Code(Enum):
     ENDPOINT_PORT = "SVC046", "an endpoint's own port needs a service with a single port"
     DUPLICATE_ENDPOINT = "SVC047", "an endpoint stands twice in one service"
     NODEPORT_NOWHERE = "SVC048", "a node port or its network has no address that serves it"
+    NODEPORT_AGAIN = "SVC049", "an endpoint is a node port"
     # services
     UNREACHABLE = "SVC050", "nothing leads to the service"
     EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
