@@ -134,10 +134,11 @@ def _unchanged_rules(
 
 
 def _holds(driver: Driver[State], reading: Reading[State] | None, wanted: States, scope: Scope) -> bool:
-    """Whether the kernel holds the wanted state of a driver's part. ``reading``: None where none was begun."""
+    """Whether the kernel holds the wanted state of a driver's part, and nothing foreign. ``reading``: None where none
+    was begun."""
     want = wanted.of(driver)
     have = driver.read(scope, want) if reading is None else reading.state(scope, want)
-    return bool(have == want)
+    return bool(have == want) and not any(driver.foreign(driver.live_only(have)))
 
 
 def _changed_services(installation: Installation, before: Generation, draft: Draft) -> ChangedServices | None:

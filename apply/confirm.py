@@ -180,7 +180,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
     assert current is not None
     note = f"generation {current.number} was not confirmed"
     draft = replace(earlier(installation, pending.before, note), undoes=current.number)
-    plan = planning.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft, known_draft=True)
     try:
         engine.perform(plan, installation, draft, lambda _: None)
     except OSError:

@@ -178,6 +178,13 @@ class Driver(ABC, Generic[State]):
         """Return an artifact's state with what :meth:`live_only` returned of a live one."""
         return state
 
+    def foreign(self, live_only: object) -> Iterator[str]:
+        """Yield sentences that name what others have under our names: no state holds it, and no step changes it.
+
+        ``live_only``: what :meth:`live_only` returned of a live state.
+        """
+        return iter(())
+
     @abstractmethod
     def dump(self, state: State) -> object:
         """Return the state in JSON's types, for the journal."""
@@ -187,7 +194,8 @@ class Driver(ABC, Generic[State]):
         """Return the state that :meth:`dump` was given. Errors: LookupError, TypeError, ValueError, AttributeError."""
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
-        """Yield the reasons why ``wanted`` cannot be reached without changing objects of others, each as a sentence."""
+        """Yield the reasons why ``wanted`` cannot be reached without changing objects of others, each as a sentence.
+        What is :meth:`foreign` is one only where it has the name of an object that is to be made."""
         return iter(())
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:

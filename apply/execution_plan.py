@@ -40,6 +40,13 @@ class ExecutionPlan:
     #: Makes the machine that going back needs, where ``machine`` does not know all bundles that may be in the kernel.
     make_whole_machine: Callable[[], Machine] | None = field(default=None, repr=False)
     changed: ChangedServices | None = field(default=None, repr=False)  # where only these services differ
+    #: Sentences that name what others have under our names. The steps leave it alone; a person is told of it first.
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """The reasons why a command of a person does not take the steps."""
+        return tuple(dict.fromkeys((*self.foreign, *self.obstacles)))
 
     @property
     def forgotten_routes(self) -> frozenset[Route]:

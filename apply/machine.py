@@ -92,14 +92,17 @@ class Machine:
     def is_as_recorded(
         self, fingerprints: Mapping[str, Fingerprint], readings: Readings, filled: Collection[str]
     ) -> bool:
-        """Whether each part either matches its fingerprint, or is not among ``filled`` and has no objects of ours.
+        """Whether each part either matches its fingerprint, or is not among ``filled`` and has no objects of ours; and
+        nothing is foreign in it.
 
         ``filled``: the parts in which the target puts objects. Errors: StepError.
         """
         for driver in self.drivers:
             fingerprint, reading = fingerprints.get(driver.part), readings.get(driver.part)
-            known = fingerprint is not None and reading is not None and reading.matches(fingerprint, self.scope)
-            if not known and (driver.part in filled or not _is_empty(driver, self.scope)):
+            if fingerprint is not None and reading is not None and reading.matches(fingerprint, self.scope):
+                if any(driver.foreign(fingerprint.live_only)):
+                    return False
+            elif driver.part in filled or not _is_empty(driver, self.scope):
                 return False
         return True
 
@@ -202,6 +205,10 @@ class Machine:
         """Return the reasons why this machine cannot get the wanted states, each as a sentence."""
         return [why for one in differing for why in one.driver.obstacles(one.have, one.want, self.scope)]
 
+    def foreign(self, live: States) -> list[str]:
+        """Return sentences that name what others have under our names (:meth:`Driver.foreign`)."""
+        return [why for one in self.drivers for why in one.foreign(_live_only(one, live))]
+
     def steps(
         self, live: States, differing: Differing, transition: Transition, translates: bool | None = None
     ) -> list[Step]:
@@ -259,9 +266,10 @@ def _has_objects(driver: Driver[State], live: States, scope: Scope) -> bool:
 
 
 def _is_empty(driver: Driver[State], scope: Scope) -> bool:
-    """Whether the kernel has no object of ours in a driver's part. Errors: StepError."""
+    """Whether the kernel has no object under our names in a driver's part. Errors: StepError."""
     nothing = driver.parse("", scope)
-    return bool(driver.read(scope, nothing) == nothing)
+    live = driver.read(scope, nothing)
+    return bool(live == nothing) and not any(driver.foreign(driver.live_only(live)))
 
 
 def _rank(phase: Phase, transition: Transition, translates: Callable[[], bool]) -> int:

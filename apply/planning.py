@@ -88,12 +88,14 @@ def make_plan(
     early: EarlyReadings | None = None,
     *,
     again: bool = False,
+    known_draft: bool = False,
 ) -> ExecutionPlan:
     """Compare the machine with a draft, and return the plan that leads to it.
 
     ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. ``again``: whether the draft is the
     generation in place, which the kernel has lost; an address that has come to a device since is no obstacle then, as
-    to serve nothing would help nobody. Errors: StepError, StoreError, ValueError.
+    to serve nothing would help nobody. ``known_draft``: whether the draft was in the kernel before, so that what it
+    declares is ours. Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
     scope = _scope_spelt_as_before(draft.scope, before)
@@ -106,18 +108,18 @@ def make_plan(
             live = Machine(scope).parse_later(whole, fingerprints)
             return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
     ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
-    known = Machine(scope.including(old))
+    known = Machine(scope.including(old, draft.bundle if known_draft else None))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
     fingerprints = {} if old is None else fingerprints
     live = known.read(wanted, readings, old, fingerprints)  # objects of the draft alone are not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
-    differing = machine.differing(live, wanted)
+    differing, foreign = machine.differing(live, wanted), tuple(known.foreign(live))
     if not differing:
         # Obstacles are looked for only where something changes. A service address may have become the machine's own
         # since the last apply. To refuse an apply that changes nothing would not help; the next change is refused.
-        return ExecutionPlan(machine, transition, live, wanted, (), (), (), ended, readings=readings)
-    return execution_plan(
+        return ExecutionPlan(machine, transition, live, wanted, (), (), (), ended, readings=readings, foreign=foreign)
+    plan = execution_plan(
         machine,
         transition,
         live,
@@ -130,6 +132,7 @@ def make_plan(
         patience=patience,
         readings=readings,
     )
+    return replace(plan, foreign=foreign)
 
 
 def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
@@ -154,7 +157,10 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         translates=True,
     )
     return replace(
-        plan, make_whole_machine=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed
+        plan,
+        make_whole_machine=lambda: Machine(machine.scope.including(recognised.bundle())),
+        changed=changed,
+        foreign=tuple(machine.foreign(recognised.live)),
     )
 
 

@@ -190,6 +190,19 @@ def make_plan(
     return planning.make_plan(installation, draft, patience, still_good(store, early))
 
 
+def need_no_foreign(plan: ExecutionPlan) -> None:
+    """Refuse a plan of a person where others have something under our names. What runs by itself leaves that alone, and
+    goes on. Errors: Refused."""
+    if plan.foreign:
+        raise Refused(plan.refusals)
+
+
+def need_no_refusals(plan: ExecutionPlan, command: str) -> None:
+    """End a command that only plans, where the command that does it would be refused."""
+    if plan.refusals:
+        fail(f"`svcc {command}` would be refused:\n" + "".join(f"  {why}\n" for why in plan.refusals), Exit.MACHINE)
+
+
 def still_good(store: Store, early: EarlyReadings | None) -> EarlyReadings | None:
     """Return what was read ahead, or None where another svcc may have changed something since. The store's lock is
     held."""

@@ -58,6 +58,11 @@ def _planned(
     if plan is None:  # something differs, or nobody has compared yet
         draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
         plan = make_plan(installation, draft, early=early)
-    if not plan.empty or any(clashes(store, installation, scope)) or installation.number != generation.number:
+    if (
+        not plan.empty
+        or plan.foreign
+        or any(clashes(store, installation, scope))
+        or installation.number != generation.number
+    ):
         return None
     return InPlace(installation, generation, plan, draft)

@@ -36,7 +36,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
             }
             for one in fates(plan)
         ],
-        "obstacles": list(plan.obstacles),
+        "obstacles": list(plan.refusals),
         "health": [health_json(one, health) for one in health.failed],
     }
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
-from svcc.apply.foreign import foreign_chains
+from svcc.apply.foreign import chain_name, foreign_chains, foreign_names, own_chains
 from svcc.apply.scope import Scope
 from svcc.kernel.nft import generation
 from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
@@ -68,9 +68,10 @@ class XtablesReading(Reading[State]):
 
     def state(self, scope: Scope, wanted: State) -> State:
         loaded = [*scope.texts(self._family)]  # the kernel may hold a table that one of these texts names
-        return self.listings.state(
+        found = self.listings.state(
             scope, lambda table: table in wanted.tables or any(f"*{table}\n" in text for text in loaded)
         )
+        return own_chains(found, self._family, scope)
 
     def digest(self, scope: Scope) -> str | None:
         if (
@@ -129,14 +130,16 @@ class XtablesDriver(Driver[State]):
         return XtablesReading(self.part, fingerprint, repeated=True, last=known)
 
     def live_only(self, state: State) -> object:
-        return {"variant": state.variant, "held": state.held}
+        return {"variant": state.variant, "held": state.held, "foreign": state.foreign}
+
+    def foreign(self, live_only: object) -> Iterator[str]:
+        return foreign_chains(self.part, foreign_names(live_only))
 
     def with_live_only(self, state: State, live_only: object) -> State:
         if not isinstance(live_only, dict):
             return state
-        return replace(
-            state, variant=live_only["variant"], held=tuple(ForeignJump(*held) for held in live_only["held"])
-        )
+        held = tuple(ForeignJump(*held) for held in live_only["held"])
+        return replace(state, variant=live_only["variant"], held=held, foreign=foreign_names(live_only))
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
         return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
@@ -162,8 +165,8 @@ class XtablesDriver(Driver[State]):
         return load_state(data)
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
-        if not any(scope.texts(self.part)):
-            yield from foreign_chains(self.part, live, scope.prefix)
+        made = {chain_name(table, name) for table, held in wanted.tables.items() for name in held.chains}
+        yield from foreign_chains(self.part, [name for name in live.foreign if name in made])
         yield from self.in_use(live, wanted)
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:

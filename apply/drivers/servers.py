@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.drivers.sets import IpsetDriver, meaning
+from svcc.apply.foreign import own_sets
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset.reading import read_sets
 from svcc.kernel.ipset.sets import Sets, parse_sets
@@ -36,7 +37,7 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
     def read(self, scope: Scope, wanted: VirtualServers) -> VirtualServers:
         known = {key for text in scope.texts(self.part) for key in keys_of_text(text)}
-        sets = cache(lambda: read_sets(scope, meaning().declares))
+        sets = cache(lambda: own_sets(read_sets(scope, meaning().declares), scope))
         found = read_servers(known, lambda: {*meaning().virtual_servers(sets())})
         return _with_frontends(found, sets)
 

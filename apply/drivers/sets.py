@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.foreign import foreign_sets
+from svcc.apply.foreign import OwnSets, foreign_names, foreign_sets, own_sets
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset import asking, difference, loading
 from svcc.kernel.ipset.meaning import CombinedMeaning, Meaning
@@ -34,7 +34,7 @@ class IpsetDriver(Driver[Sets]):
         return parse_sets(text)
 
     def read(self, scope: Scope, wanted: Sets) -> Sets:
-        return read_sets(scope)
+        return own_sets(read_sets(scope), scope)
 
     def ask(self, have: Sets, want: Sets, scope: Scope) -> Sets:
         return asking.ask(have, want)
@@ -46,10 +46,20 @@ class IpsetDriver(Driver[Sets]):
         return loading.steps(live, wanted, meaning(), scope)
 
     def obstacles(self, live: Sets, wanted: Sets, scope: Scope) -> Iterator[str]:
-        return foreign_sets(live, scope.prefix) if not any(scope.texts(self.part)) else iter(())
+        return foreign_sets([name for name in _foreign(live) if name in wanted])
+
+    def live_only(self, state: Sets) -> object:
+        return {"foreign": [*_foreign(state)]}
+
+    def foreign(self, live_only: object) -> Iterator[str]:
+        return foreign_sets(foreign_names(live_only))
 
     def dump(self, state: Sets) -> object:
         return dump_sets(state)
 
     def load(self, data: object) -> Sets:
         return load_sets(data)
+
+
+def _foreign(live: Sets) -> tuple[str, ...]:
+    return live.foreign if isinstance(live, OwnSets) else ()

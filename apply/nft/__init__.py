@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.nft import changes, foreign, routes, switching
@@ -29,7 +30,8 @@ class NftReading(Reading[NftState]):
     def state(self, scope: Scope, wanted: NftState) -> NftState:
         texts = {family: listing.text() for family, listing in self._listed(scope).items()}
         with tools.understood(PART, "nft"):
-            return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
+            tables = {family: read_listing(text) for family, text in texts.items() if text is not None}
+        return NftState(tables) if any(scope.texts(PART)) else foreign.own_tables(tables)
 
     def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
         return bool(fingerprint.mark) and fingerprint.mark == self._mark
@@ -83,7 +85,16 @@ class NftDriver(Driver[NftState]):
         return switching.steps(live, wanted, taking_over=transition.old not in (None, transition.new))
 
     def obstacles(self, live: NftState, wanted: NftState, scope: Scope) -> Iterator[str]:
-        return foreign.foreign(live) if not any(scope.texts(self.part)) else iter(())
+        return (why for family, why in live.foreign.items() if family in wanted.tables)
+
+    def live_only(self, state: NftState) -> object:
+        return {"foreign": dict(state.foreign)}
+
+    def with_live_only(self, state: NftState, live_only: object) -> NftState:
+        return replace(state, foreign=_foreign(live_only))
+
+    def foreign(self, live_only: object) -> Iterator[str]:
+        return iter(_foreign(live_only).values())
 
     def dump(self, state: NftState) -> object:
         return dump(state)
@@ -99,6 +110,10 @@ class NftDriver(Driver[NftState]):
 
     def gone_routes(self, live: NftState, wanted: NftState) -> set[Route]:
         return routes.gone_routes(live, wanted)
+
+
+def _foreign(live_only: object) -> dict[str, str]:
+    return dict(live_only.get("foreign", ())) if isinstance(live_only, dict) else {}
 
 
 DRIVER = NftDriver()

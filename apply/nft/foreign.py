@@ -7,20 +7,25 @@ named after their type and hook, `nat-prerouting` always among them, and hold on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from svcc.kernel.nft.state import NftState, Table
 
 
-def foreign(live: NftState) -> Iterator[str]:
-    """Yield a sentence for each table that cannot be taken over. An empty table can, whoever made it: nothing in it can
+def own_tables(tables: Mapping[str, Table]) -> NftState:
+    """Return the state of those tables that can be taken over. An empty table can, whoever made it: nothing in it can
     be lost."""
-    for family, table in live.tables.items():
-        if strange := _strange(table):
-            yield (
-                f"table {family} {table.name} is not svcc's: it has {strange}, and nothing was applied under this "
-                "prefix; choose another prefix, or remove the table"
-            )
+    foreign = {family: why for family, table in tables.items() if (why := _why_foreign(family, table))}
+    return NftState({family: table for family, table in tables.items() if family not in foreign}, foreign)
+
+
+def _why_foreign(family: str, table: Table) -> str:
+    """Return a sentence that says why a table cannot be taken over; "" where it can."""
+    strange = _strange(table)
+    if not strange:
+        return ""
+    what = f"table {family} {table.name} is not svcc's: it has {strange}"
+    return f"{what}, and no table of nft was applied under this prefix; choose another prefix, or remove the table"
 
 
 def _strange(table: Table) -> str:

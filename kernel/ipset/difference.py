@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
@@ -162,6 +163,11 @@ def _removals(live: Sets, wanted: Sets, meaning: Meaning, phase: Phase) -> Itera
         for element in sorted(before.elements.keys() - after.elements.keys()):
             if not swapped or element in kept:
                 yield Command("del", name, element)
+
+
+def is_temporary(name: str, ours: Ours) -> bool:
+    """Whether a set has a name that svcc gives to sets for a moment; it may have been left over."""
+    return re.fullmatch(rf"{re.escape(ours.prefix)}-TMP\d+", name, re.ASCII) is not None
 
 
 def _free_name(live: Sets, wanted: Sets, ours: Ours) -> str:

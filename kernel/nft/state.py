@@ -129,6 +129,8 @@ class NftState:
     """Our tables by family. A family without a table is left out."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
+    #: Why tables with our name are not ours, by family; they are not among ``tables``.
+    foreign: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def differing_keys(old: Mapping[str, Element], new: Mapping[str, Element]) -> set[str]:

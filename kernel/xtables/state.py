@@ -55,6 +55,9 @@ class State:
     prefix: str = field(default="", compare=False)  # of the chains' names, without ``-``
     variant: str | None = field(default=None, compare=False)  # the variant that is used: legacy or nft
     held: tuple[ForeignJump, ...] = field(default=(), compare=False)  # rules of others that lead to our chains
+    foreign: tuple[str, ...] = field(
+        default=(), compare=False
+    )  # others' chains under our prefix, as messages name them
 
     @property
     def empty(self) -> bool:

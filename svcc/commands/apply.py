@@ -21,6 +21,7 @@ from svcc.applying import (
     draft_of,
     explained,
     make_plan,
+    need_no_foreign,
     read_early,
     settle,
     still_good,
@@ -111,6 +112,7 @@ def command(
         if dry_run:
             with store.reading():
                 plan = make_plan(store, installation, draft, patience, early)
+                need_no_foreign(plan)
                 guard(plan, installation, draft, consent)
                 _try(plan, installation, draft, as_json=as_json)
             return
@@ -118,6 +120,7 @@ def command(
             settle(installation)
             _need_confirmed(installation)
             plan = make_plan(store, installation, draft, patience, early)
+            need_no_foreign(plan)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             if not quiet:

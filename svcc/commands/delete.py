@@ -8,13 +8,14 @@ import click
 
 from svcc import signals
 from svcc.apply import confirm, planning
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, carry_out, explained, settle, unfinished_of
+from svcc.applying import Cause, carry_out, explained, need_no_foreign, need_no_refusals, settle, unfinished_of
 from svcc.compiler.suggest import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
@@ -48,8 +49,13 @@ def command(
         found = _all(store) if every else [_subject(store, prefix)]
         if dry_run:
             with store.reading():
+                plans = []
                 for installation, scope in found:
-                    done(installation.name, *_planned(installation, scope, as_json=as_json))
+                    plan, said, document = _planned(installation, scope, as_json=as_json)
+                    done(installation.name, said, document)
+                    plans.append(plan)
+            for plan in plans:
+                need_no_refusals(plan, "delete")
             return
         with store.locked():
             for installation, scope in found:
@@ -71,6 +77,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     scope = installation.scope(current) if current else scope
     draft = Draft(None, scope, Summary(), "", "delete")
     plan = planning.make_plan(installation, draft)
+    need_no_foreign(plan)
     if plan.empty and (current is None or current.target is None):
         return _NOTHING, outcome(installation, before, objects=0)
     removed = count(len(plan.changes), "object")
@@ -100,10 +107,11 @@ def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
         return installation, Scope(installation.name.upper())
 
 
-def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[str, dict[str, Any]]:
-    """Return what would be removed, as text or as JSON."""
+def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[ExecutionPlan, str, dict[str, Any]]:
+    """Return the plan, and what it would remove, as text or as JSON."""
     draft = Draft(None, scope, Summary(), "")
-    reviewed = review(planning.make_plan(installation, draft), installation, draft)
+    plan = planning.make_plan(installation, draft)
+    reviewed = review(plan, installation, draft)
     if as_json:
-        return "", plan_json(reviewed, unfinished_of(installation), Health.read(installation))
-    return plan_text(reviewed).removesuffix("\n"), {}
+        return plan, "", plan_json(reviewed, unfinished_of(installation), Health.read(installation))
+    return plan, plan_text(reviewed).removesuffix("\n"), {}

@@ -14,7 +14,17 @@ from svcc.apply.planning import EarlyReadings
 from svcc.apply.scope import Scope
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, draft_of, explained, make_plan, read_early, remember, still_good, unfinished_of
+from svcc.applying import (
+    Cause,
+    draft_of,
+    explained,
+    make_plan,
+    need_no_refusals,
+    read_early,
+    remember,
+    still_good,
+    unfinished_of,
+)
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles, warn_of_generation, warn_of_machine, warn_of_taken_addresses
 from svcc.health_rows import Health, health_lines
@@ -26,7 +36,7 @@ from svcc.output import put, put_json
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import Review, review
-from svcc.state_options import fail, need_root, state_option
+from svcc.state_options import need_root, state_option
 from svcc.targets.interface import Target
 
 
@@ -73,14 +83,13 @@ def command(
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
-            if not (quiet or plan.obstacles):
+            if not (quiet or plan.refusals):
                 if plan.empty:
                     warn_of_taken_addresses(installation, installation.current)
                 warn_of_machine(draft.target, draft.summary, draft.scope)
         if reviewed.empty:
             remember(store, stamp, installation, plan, draft)
-    if plan.obstacles:
-        fail("`svcc apply` would be refused:\n" + "".join(f"  {why}\n" for why in plan.obstacles), Exit.MACHINE)
+    need_no_refusals(plan, "apply")
     if not reviewed.empty:
         sys.exit(Exit.DIFFERENT)
 

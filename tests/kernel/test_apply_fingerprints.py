@@ -56,7 +56,7 @@ XTABLES_DRIFT = {
     "a rule more": "-t nat -A CUSTOM-SERVICES -j RETURN",
     "a rule less": "-t nat -D CUSTOM-SERVICES 1",
     "no rules": "-t filter -F CUSTOM-UNSERVED",
-    "a chain more": "-t mangle -N CUSTOM-MINE",
+    "a chain more": "-t nat -N CUSTOM-SVC-mine",
     "an entry twice": "-t nat -A OUTPUT -m comment --comment mine -j CUSTOM-SERVICES",
     "an entry less": "-t nat -D PREROUTING 1",
 }
@@ -110,7 +110,7 @@ def drift(side: str) -> dict[str, str]:
         return {name: f"nft '{command}'" for name, command in NFT_DRIFT.items()}
     tables = {name: f"iptables {words}" for name, words in XTABLES_DRIFT.items()}
     stray = {"nft": "legacy", "legacy": "nft"}[SIDES[side][1]]
-    return {**tables, "a chain in the other variant": f"iptables-{stray} -t nat -N CUSTOM-MINE"}
+    return {**tables, "a chain in the other variant": f"iptables-{stray} -t nat -N CUSTOM-SVC-mine"}
 
 
 def test_what_was_seen_is_recognised(world: World, side: str) -> None:

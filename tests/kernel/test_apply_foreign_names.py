@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_what_somebody_has_under_the_prefix_stays(
             invoke("delete", state, "--prefix", prefix, "--yes"),
         ):
             assert status == Exit.MACHINE, output
-            assert f"{named} not svcc's, and nothing was applied under this prefix" in " ".join(output.split())
+            assert f"{named} not svcc's, as no target makes" in " ".join(output.split())
         assert listed() == before
 
 
@@ -136,3 +137,92 @@ def test_what_was_loaded_by_hand_is_taken_over(tmp_path: Path) -> None:
         run("iptables-nft-restore --noflush", text)
         status, output = invoke("apply", state, str(file), "-t", "iptables")
         assert status == Exit.DONE, output
+
+
+#: What an operator makes by hand, each under the prefix EDGE.
+_BY_HAND = """\
+ipset create EDGE-BLOCK hash:ip
+ipset add EDGE-BLOCK 192.0.2.1
+iptables-nft -A INPUT -m set --match-set EDGE-BLOCK src -j DROP
+iptables-nft -N EDGE-FOO
+iptables-nft -A EDGE-FOO -s 192.0.2.2 -j DROP
+iptables-nft -I INPUT -j EDGE-FOO
+iptables-nft -t mangle -N EDGE-FOO
+iptables-nft -t raw -N EDGE-RAW
+"""
+
+
+def by_hand() -> None:
+    for command in _BY_HAND.splitlines():
+        run(command)
+
+
+def theirs() -> list[str]:
+    rules = run("iptables-nft-save").splitlines()
+    return [line for line in (*rules, *run("ipset save").splitlines()) if re.search("EDGE-(BLOCK|FOO|RAW)", line)]
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_somebody_adds_under_a_prefix_in_use_is_named_and_stays(target: str, tmp_path: Path) -> None:
+    file, other, state = tmp_path / "a.dsl", tmp_path / "b.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    other.write_text(PROGRAM.format("EDGE").replace("100.64.0.1", "100.64.0.2"))
+    with inside(loopback=True):
+        assert invoke("apply", state, str(file), "-t", target)[0] == Exit.DONE
+        by_hand()
+        before, there = listed(), theirs()
+        for words in (
+            ("plan", str(file), "-t", target),
+            ("apply", str(file), "-t", target),
+            ("plan", str(other), "-t", target),
+            ("apply", str(other), "-t", target, "--dry-run"),
+            ("apply", str(other), "-t", target),
+            ("delete", "--dry-run"),
+            ("delete", "--yes"),
+        ):
+            status, output = invoke(words[0], state, *words[1:])
+            assert status == Exit.MACHINE, output
+            assert "set EDGE-BLOCK is not svcc's" in output
+            assert "chains EDGE-FOO (table filter), EDGE-FOO (table mangle), EDGE-RAW (table raw) are not" in output
+            assert "destroyed" not in output
+            assert listed() == before
+        assert invoke("status", state)[0] == Exit.DONE
+        assert theirs() == there
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_going_back_does_not_depend_on_what_somebody_adds(target: str, tmp_path: Path) -> None:
+    file, other, state = tmp_path / "a.dsl", tmp_path / "b.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    other.write_text(PROGRAM.format("EDGE").replace("web", "api"))
+    with inside(loopback=True):
+        assert invoke("apply", state, str(file), "-t", target)[0] == Exit.DONE
+        first = ours()
+        assert invoke("apply", state, str(other), "-t", "nft", "--confirm", "600")[0] == Exit.DONE
+        by_hand()
+        there = theirs()
+        status, output = invoke("rollback", state)
+        assert (status, output) == (Exit.DONE, "generation 2 was not confirmed: generation 1 is back\n")
+        assert (ours(), theirs()) == (first, there)
+        run("nft flush ruleset")
+        assert invoke("restore", state)[0] == Exit.DONE
+        assert ours() == first
+
+
+def ours() -> list[str]:
+    """Return the rules of svcc, in no order: those that no one else here makes."""
+    lines = "\n".join(listed()).splitlines()
+    return sorted(line for line in lines if "100.64." in line or "EDGE-S" in line or "EDGE-UNSERVED" in line)
+
+
+def test_a_table_of_somebody_s_stays_where_svcc_goes_back_to_another_target(tmp_path: Path) -> None:
+    file, other, state = tmp_path / "a.dsl", tmp_path / "b.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    other.write_text(PROGRAM.format("EDGE").replace("100.64.0.1", "100.64.0.2"))
+    with inside(loopback=True):
+        assert invoke("apply", state, str(file), "-t", "iptables")[0] == Exit.DONE
+        assert invoke("apply", state, str(other), "-t", "iptables", "--confirm", "600")[0] == Exit.DONE
+        run("nft -f -", "table ip edge { chain guard { type filter hook input priority 0; policy accept; }; }\n")
+        before = run("nft list table ip edge")
+        assert invoke("rollback", state)[0] == Exit.DONE
+        assert run("nft list table ip edge") == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -23,6 +24,7 @@ from svcc.apply.scope import Scope, scope_of_program
 from svcc.kernel import tools
 from svcc.kernel.ipset.sets import Set, Sets, load_sets
 from svcc.kernel.steps import FrontendAddress, Phase, StepError, Verb
+from svcc.targets.interface import Artifact, Bundle
 
 pytestmark = pytest.mark.kernel
 
@@ -40,6 +42,11 @@ create t-SERVICE-IP bitmap:port range 0-100
 add t-SERVICE-IP 80
 create group list:set size 8
 add group T
+create T-BLOCK hash:ip
+add T-BLOCK 192.0.2.1
+create T-OUR-CLUSTER-IP hash:ip,port
+create T-POD-NET hash:ip
+create T-TMP hash:ip
 """
 
 
@@ -100,7 +107,7 @@ def test_a_text_that_svcc_did_not_write(line: str) -> None:
 def test_without_the_tool_nothing_is_there_and_nothing_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svcc.kernel.tools.find", lambda _: None)
     assert DRIVER.read(SCOPE, {}) == {}
-    (step,) = DRIVER.steps({}, sets(IP=["10.0.0.1"]), SCOPE, SAME)
+    (step,) = DRIVER.steps({}, sets(SERVICE_IP=["10.0.0.1"]), SCOPE, SAME)
     with pytest.raises(StepError, match=r"^ipset: ipset is not installed$"):
         step.run()
 
@@ -122,6 +129,12 @@ def test_the_frontend_that_an_element_belongs_to(name: str, element: str, fronte
     assert meaning().frontend(name, element) == frontend
 
 
+def declaring(state: Sets) -> Bundle:
+    """Return a bundle that has these sets."""
+    text = "".join(f"{line}\n" for one in state.values() for line in one.lines())
+    return Bundle(TARGET.name, None, (Artifact(next(one for one in TARGET.parts if one.name == "ipset"), text),))
+
+
 # -- from any state to any state --------------------------------------------------------------------------------------
 
 
@@ -135,8 +148,10 @@ def states(draw: st.DrawFn) -> Sets:
 @st.composite
 def drifts(draw: st.DrawFn, live: Sets) -> list[str]:
     """What somebody might do by hand to our sets."""
-    commands = [*draw(st.sets(st.sampled_from([f"{PREFIX}-TMP0", f"{PREFIX}-TMP1", f"{PREFIX}-MORE"])))]
-    commands = [f"create {name} hash:ip,port family inet\nadd {name} 10.9.9.9,tcp:9" for name in sorted(commands)]
+    commands = [*draw(st.sets(st.sampled_from([f"{PREFIX}-TMP0", f"{PREFIX}-TMP1", f"{PREFIX}-DIRECT"])))]
+    commands = [
+        f"create {name} hash:ip,port family inet\nadd {name} 10.9.9.9,tcp:9" for name in sorted({*commands} - {*live})
+    ]
     for name in draw(st.lists(st.sampled_from(sorted(live)), unique=True)) if live else ():
         one = live[name]
         element = draw(st.sampled_from(sorted(one.elements)))
@@ -176,21 +191,23 @@ def seen(live: Sets, have: Sets, want: Sets) -> Sets:
 def test_from_any_state_to_any_other_and_back_from_half_way(data: st.DataObject) -> None:
     first, second = data.draw(states()), data.draw(states())
     with inside():
-        run("ipset restore", OTHERS)
-        before = {name: run(f"ipset save {name}") for name in ("TT-SERVICE-IP", "T", "t-SERVICE-IP", "group")}
-        go(DRIVER, first, SCOPE)
+        scope = SCOPE.including(declaring(first), declaring(second))
+        others = OTHERS.replace("T-POD-NET", "T-HOST-NET" if "T-POD-NET" in {*first, *second} else "T-POD-NET")
+        run("ipset restore", others)
+        before = {name: run(f"ipset save {name}") for name in re.findall("^create ([^ ]+)", others, re.MULTILINE)}
+        go(DRIVER, first, scope)
         for command in data.draw(drifts(first)):
             run("ipset restore", f"{command}\n")
-        drifted = DRIVER.read(SCOPE, second)
-        assert (DRIVER.ask(first, second, SCOPE) == first) == (seen(drifted, first, second) == first)
-        steps = steps_to(DRIVER, second, SCOPE)
+        drifted = DRIVER.read(scope, second)
+        assert (DRIVER.ask(first, second, scope) == first) == (seen(drifted, first, second) == first)
+        steps = steps_to(DRIVER, second, scope)
         assert bool(steps) == (drifted != second) == bool([*DRIVER.changes(drifted, second)])
         take(steps[: data.draw(st.integers(0, len(steps)))])
-        go(DRIVER, drifted, SCOPE)
-        go(DRIVER, second, SCOPE)
-        assert DRIVER.ask(first, second, SCOPE) == second
+        go(DRIVER, drifted, scope)
+        go(DRIVER, second, scope)
+        assert DRIVER.ask(first, second, scope) == second
         assert {name: run(f"ipset save {name}") for name in before} == before
-        go(DRIVER, {}, SCOPE)
+        go(DRIVER, {}, scope)
         assert sorted(run("ipset list -n").split()) == sorted(before)
 
 
@@ -297,9 +314,11 @@ class _Done:
 @pytest.mark.usefixtures("_namespace")
 def test_declared_ports_go_first_and_sets_last() -> None:
     full = sets(
-        IP=["10.0.0.1", "10.0.0.2"], CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.2,tcp:80"], NODE_PORT_TCP=["80", "81"]
+        SERVICE_IP=["10.0.0.1", "10.0.0.2"],
+        CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.2,tcp:80"],
+        NODE_PORT_TCP=["80", "81"],
     )
-    half = sets(IP=["10.0.0.1"], CLUSTER_IP=["10.0.0.1,tcp:80"], NODE_PORT_TCP=["80"])
+    half = sets(SERVICE_IP=["10.0.0.1"], CLUSTER_IP=["10.0.0.1,tcp:80"], NODE_PORT_TCP=["80"])
     assert phases(go(DRIVER, full, SCOPE)) == {Phase.SETS: "3 sets created, 6 elements added"}
     assert phases(go(DRIVER, half, SCOPE)) == {
         Phase.DECLARED_OFF: "2 elements removed",
@@ -343,12 +362,12 @@ def test_elements_that_leave_stay_for_their_phase_while_a_set_is_made_anew() -> 
 
 @pytest.mark.usefixtures("_namespace")
 def test_a_temporary_set_that_was_left_over_is_removed() -> None:
-    before = sets(IP=["10.0.0.1"])
+    before = sets(SERVICE_IP=["10.0.0.1"])
     go(DRIVER, before, SCOPE)
     run("ipset create T-TMP0 hash:ip family inet maxelem 9")
-    after = {"T-IP": replace(before["T-IP"], room=9)}
+    after = {"T-SERVICE-IP": replace(before["T-SERVICE-IP"], room=9)}
     go(DRIVER, after, SCOPE)
-    assert run("ipset list -n") == "T-IP\n"
+    assert run("ipset list -n") == "T-SERVICE-IP\n"
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
@@ -356,10 +375,10 @@ def test_a_temporary_set_that_was_left_over_is_removed() -> None:
 
 @pytest.mark.usefixtures("_namespace")
 def test_a_refused_element_is_named_before_anything_is_changed() -> None:
-    live = sets(IP=["10.0.0.1"], CLUSTER_IP=["10.0.0.1,tcp:80"])
+    live = sets(SERVICE_IP=["10.0.0.1"], CLUSTER_IP=["10.0.0.1,tcp:80"])
     go(DRIVER, live, SCOPE)
-    wanted = sets(IP=["10.0.0.1", "10.0.0.2"], CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.300,tcp:80"])
-    wanted["T-NEW"] = replace(wanted["T-IP"], name="T-NEW")
+    wanted = sets(SERVICE_IP=["10.0.0.1", "10.0.0.2"], CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.300,tcp:80"])
+    wanted["T-SHARED-IP"] = replace(wanted["T-SERVICE-IP"], name="T-SHARED-IP")
     _, step = DRIVER.steps(live, wanted, SCOPE, SAME)
     assert step.check is not None
     with pytest.raises(StepError) as caught:
@@ -393,12 +412,12 @@ def test_a_set_that_is_full_names_the_element_and_can_be_undone() -> None:
 
 @pytest.mark.usefixtures("_namespace")
 def test_a_set_that_somebody_uses_is_named() -> None:
-    go(DRIVER, sets(IP=["10.0.0.1"]), SCOPE)
-    run("iptables-legacy -w -A OUTPUT -m set --match-set T-IP dst -j DROP")
+    go(DRIVER, sets(SERVICE_IP=["10.0.0.1"]), SCOPE)
+    run("iptables-legacy -w -A OUTPUT -m set --match-set T-SERVICE-IP dst -j DROP")
     (step,) = steps_to(DRIVER, {}, SCOPE)
     with pytest.raises(StepError, match="in use by a kernel component") as caught:
         step.run()
-    assert str(caught.value.culprit) == "- set T-IP"
+    assert str(caught.value.culprit) == "- set T-SERVICE-IP"
     run("iptables-legacy -w -F OUTPUT")
     go(DRIVER, {}, SCOPE)
 
@@ -409,7 +428,7 @@ def test_a_tool_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     fake.write_text("#!/bin/sh\nkill -9 $$\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    (step,) = DRIVER.steps({}, sets(IP=["10.0.0.1"]), SCOPE, SAME)
+    (step,) = DRIVER.steps({}, sets(SERVICE_IP=["10.0.0.1"]), SCOPE, SAME)
     with pytest.raises(StepError, match=r"^ipset: ipset was killed by SIGKILL$"):
         step.run()
 
@@ -420,7 +439,7 @@ def test_a_set_that_went_after_it_was_listed_is_none(
     gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("ipset restore", OTHERS)
-    live = sets(NODE_IP=["10.0.0.4"], IP=["10.0.0.1"])
+    live = sets(NODE_IP=["10.0.0.4"], SERVICE_IP=["10.0.0.1"])
     go(DRIVER, live, SCOPE)
     listing = tmp_path / "ipset"
     listing.write_text(

@@ -38,7 +38,7 @@ def test_a_table_of_somebody_s_is_left_alone(what: str, family: str, tmp_path: P
         options = ["--state-dir", str(tmp_path / "state")]
         result = CliRunner().invoke(svcc, ["apply", str(file), "-t", "nft", *options])
         assert result.exit_code == Exit.MACHINE, result.output
-        said = f"table {family} svcc is not svcc's: it has {what}, and nothing was applied under this prefix"
+        said = f"table {family} svcc is not svcc's: it has {what}, and no table of nft was applied under this prefix"
         assert said in result.output
         assert nft("list", "ruleset") == before
 

@@ -156,7 +156,7 @@ def test_what_somebody_else_changes_meanwhile_is_seen(side: Side, shell: Shell, 
     [
         "nft add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }",
         "nft delete table ip custom",
-        "iptables-nft -t nat -N CUSTOM-STRAY",
+        "iptables-nft -t nat -N CUSTOM-SVC-stray",
     ],
 )
 def test_drift_is_seen_after_a_change_of_services(shell: Shell, foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 
 from support.strategies import programs
-from svcc.apply.foreign import foreign_chains, foreign_sets
+from svcc.apply.foreign import foreign_chains, foreign_sets, own_chains, own_sets
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipset.sets import parse_sets
-from svcc.kernel.xtables.state import State, Table, parse_script
+from svcc.kernel.xtables.state import ForeignJump, State, Table, parse_script
 from svcc.targets import targets
 from svcc.targets.capability import check_target
+from svcc.targets.interface import Artifact, Bundle, Part
 
 PREFIX = "SVCC"
 
@@ -29,10 +30,13 @@ def test_what_a_target_prints_is_taken_over(program: ir.Program) -> None:
         if target.loads and not check_target(program, target, node):
             texts = {one.part.name: one.text for one in target.render(program, node).artifacts}
             for part in {"iptables", "ip6tables"} & texts.keys():
-                assert not [*foreign_chains(part, parse_script(texts[part], Scope(prefix)), prefix)]
-            assert not [*foreign_sets(parse_sets(texts.get("ipset", "")), prefix)]
+                state = parse_script(texts[part], Scope(prefix))
+                assert own_chains(state, part, Scope(prefix)) is state
+            sets = parse_sets(texts.get("ipset", ""))
+            assert own_sets(sets, Scope(prefix)) == sets
 
 
+ENTRY = "-j SVCC-SERVICES"
 SERVED = "-d 198.19.10.1/32 -p tcp -m tcp --dport 80 -j SVCC-SVC-web"
 
 
@@ -54,8 +58,32 @@ SERVED = "-d 198.19.10.1/32 -p tcp -m tcp --dport 80 -j SVCC-SVC-web"
     ],
 )
 def test_chains_that_are_somebody_s(live: State, named: str) -> None:
-    why = "is not svcc's, and nothing was applied under this prefix; choose another prefix, or remove it"
-    assert [*foreign_chains("iptables", live, PREFIX)] == ([f"iptables: chain {named} {why}"] if named else [])
+    own = own_chains(live, "iptables", Scope(PREFIX))
+    why = "is not svcc's, as no target makes it; choose another prefix, or remove it"
+    assert [*foreign_chains("iptables", own.foreign)] == ([f"iptables: chain {named} {why}"] if named else [])
+    assert own == (State(prefix=PREFIX) if named else live)
+
+
+def test_what_a_bundle_declares_is_ours_whatever_became_of_it() -> None:
+    """Also chains of names that no target makes any more, which an older svcc made."""
+    live = chains("nat", SERVICES=("-j LOG",), FORMER=())
+    text = "*nat\n:SVCC-FORMER - [0:0]\n:SVCC-SERVICES - [0:0]\nCOMMIT\n"
+    assert own_chains(live, "iptables", _scope("iptables", text)) is live
+    sets = parse_sets("create SVCC-FORMER hash:ip family inet hashsize 1024 maxelem 65536\n")
+    assert own_sets(sets, _scope("ipset", "create SVCC-FORMER hash:ip family inet\n")) == sets
+
+
+def _scope(part: str, text: str) -> Scope:
+    return Scope(PREFIX).including(Bundle("ipvs", None, (Artifact(Part(part, "", ""), text),)))
+
+
+def test_rules_that_lead_to_what_is_somebody_s_are_theirs_and_theirs_may_hold_ours() -> None:
+    ours = {f"{PREFIX}-SERVICES": (SERVED,), f"{PREFIX}-SVC-web": ()}
+    theirs = {f"{PREFIX}-FOO": ("-s 192.0.2.1/32 -j DROP", f"-j {PREFIX}-SVC-web")}
+    live = State({"nat": Table({**ours, **theirs}, (("PREROUTING", f"-j {PREFIX}-FOO"), ("PREROUTING", ENTRY)))})
+    own = own_chains(live, "iptables", Scope(PREFIX))
+    assert own == State({"nat": Table(ours, (("PREROUTING", ENTRY),))})
+    assert own.held == (ForeignJump("nat", f"{PREFIX}-FOO", f"-j {PREFIX}-SVC-web"),)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +94,19 @@ def test_chains_that_are_somebody_s(live: State, named: str) -> None:
         ("SVCC-CLUSTER-IP hash:ip family inet", True),
         ("SVCC-OUR-CLUSTER-IP hash:ip,port family inet", True),
         ("SVCC-BLOCKED hash:net family inet", True),
+        ("SVCC-TMP0 hash:net family inet", False),
     ],
 )
 def test_sets_that_are_somebody_s(created: str, foreign: bool) -> None:
     sets = parse_sets(f"create {created} hashsize 1024 maxelem 65536\n")
-    assert bool([*foreign_sets(sets, PREFIX)]) == foreign
+    own = own_sets(sets, Scope(PREFIX))
+    assert bool([*foreign_sets(own.foreign)]) == foreign
+    assert own == ({} if foreign else sets)
 
 
 def test_few_of_many_are_named() -> None:
-    (said,) = foreign_chains("iptables", chains("nat", A=(), B=(), C=(), D=(), E=()), PREFIX)
+    own = own_chains(chains("nat", A=(), B=(), C=(), D=(), E=()), "iptables", Scope(PREFIX))
+    (said,) = foreign_chains("iptables", own.foreign)
     assert said.startswith(
         "iptables: chains SVCC-A (table nat), SVCC-B (table nat), SVCC-C (table nat) and 2 more are not"
     )
