@@ -68,6 +68,13 @@ class Pending:
             return None
 
 
+def waiting(installation: Installation) -> int | None:
+    """Return the number of the generation in place that waits to be confirmed; None where none does. What replaces it
+    has it in ``undoes``. Errors: OSError, StoreError."""
+    pending, current = Pending.read(installation), installation.current
+    return None if pending is None or current is None or current.number == pending.before else current.reviewed
+
+
 def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -179,7 +186,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
     current = installation.current
     assert current is not None
     note = f"generation {current.number} was not confirmed"
-    draft = replace(earlier(installation, pending.before, note), undoes=current.number)
+    draft = replace(earlier(installation, pending.before, note), undoes=current.reviewed)
     plan = planning.make_plan(installation, draft, known_draft=True)
     try:
         engine.perform(plan, installation, draft, lambda _: None)

@@ -153,9 +153,10 @@ def pick_generation(installation: Installation, number: int | None) -> Generatio
     """
     unconfirmed = installation.unconfirmed
     if number is not None:
-        if number in unconfirmed:
+        named = named_generation(installation, number)
+        if named.reviewed in unconfirmed:
             fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
-        return named_generation(installation, number)
+        return named
     current = installation.current
     reviewed = current and installation.generation(current.reviewed)
     earlier = (

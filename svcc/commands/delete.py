@@ -8,8 +8,9 @@ import click
 
 from svcc import signals
 from svcc.apply import confirm, planning
+from svcc.apply.confirm import Pending
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.generation import Draft
+from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
@@ -73,9 +74,9 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     held."""
     before = number_before(installation)
     settle(installation)
-    current = installation.current
+    current, pending = installation.current, Pending.read(installation)
     scope = installation.scope(current) if current else scope
-    draft = Draft(None, scope, Summary(), "", "delete")
+    draft = Draft(None, scope, Summary(), "", "delete", undoes=confirm.waiting(installation))
     plan = planning.make_plan(installation, draft)
     need_no_foreign(plan)
     if plan.empty and (current is None or current.target is None):
@@ -86,8 +87,23 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     with signals.held_off(leave=False):
         carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)
-    back = "" if current is None or current.target is None else f" `svcc rollback {current.number}` brings them back."
-    return f"Removed {removed}.{back}", outcome(installation, before, objects=len(plan.changes))
+    return f"Removed {removed}.{_way_back(installation, current, pending)}", outcome(
+        installation, before, objects=len(plan.changes)
+    )
+
+
+def _way_back(installation: Installation, current: Generation | None, pending: Pending | None) -> str:
+    """Say how to go back to what was confirmed last; "" where there is nothing that served."""
+    last, what = (
+        (current, "them") if pending is None else (_recorded(installation, pending.before), "what was before it")
+    )
+    if last is None or last.target is None:
+        return ""
+    return f" `svcc rollback {last.number}` brings {what} back."
+
+
+def _recorded(installation: Installation, number: int | None) -> Generation | None:
+    return None if number is None or number not in installation.numbers() else installation.generation(number)
 
 
 def _all(store: Store) -> list[tuple[Installation, Scope]]:

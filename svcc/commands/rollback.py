@@ -57,12 +57,11 @@ def command(
                 said = confirm.put_back(installation, unconfirmed)
             _say(said, installation, before, unconfirmed.before, as_json=as_json)
             return
-        if unconfirmed is not None and current is not None and generation == current.number:
+        if unconfirmed is not None and current is not None and generation in (current.number, current.reviewed):
             fail(f"generation {generation} is in place, and waits for `svcc confirm`", Exit.INPUT)
         wanted = pick_generation(installation, generation)
         draft = earlier(installation, wanted.number, f"rollback to {wanted.number}")
-        if unconfirmed is not None and current is not None:
-            draft = replace(draft, undoes=current.number)
+        draft = replace(draft, undoes=confirm.waiting(installation))
         plan = make_plan(store, installation, draft)
         if current is not None and wanted.number == current.number and plan.empty:
             said = f"Nothing to do: generation {wanted.number} is in place."

@@ -68,6 +68,27 @@ def test_a_rollback_does_not_wait_for_the_watchdog(shell: Shell) -> None:
     assert not (shell.folder / "state/custom/confirm.json").exists()
 
 
+def test_what_was_deleted_before_it_was_confirmed_is_not_gone_back_to(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    assert shell.svcc("delete").stdout.endswith(" `svcc rollback 1` brings what was before it back.\n")
+    assert "generation 2 was never confirmed" in shell.svcc("rollback", "2", status=2).stderr
+    assert shell.svcc("rollback").stdout == "Generation 1 is in place again, as generation 4.\n"
+    assert shell.endpoints() == A
+
+
+def test_what_was_restored_before_it_was_confirmed_is_not_gone_back_to(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    shell.run("nft", "flush", "ruleset")
+    shell.svcc("restore")
+    assert shell.endpoints() == B
+    assert shell.svcc("rollback").stderr == ""
+    assert shell.endpoints() == A
+    for number in ("2", "3"):
+        assert f"generation {number} was never confirmed" in shell.svcc("rollback", number, status=2).stderr
+
+
 def test_a_failed_apply_leaves_nothing_to_confirm(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     (shell.folder / "bin").mkdir()
