@@ -103,6 +103,11 @@ class ExecutionPlan:
         now = {address for one in self.differing for address in one.driver.announced(one.have)}
         return now, {address for one in self.differing for address in one.driver.announced(one.want)}
 
+    @property
+    def changes_services(self) -> bool:
+        """Whether it is known that the plan changes services, so that nothing need be compared to see that."""
+        return self.changed is not None and not self.empty
+
     def whole_machine(self) -> Machine:
         """Return the machine that going back needs. Errors: StoreError, ValueError."""
         return self.machine if self.make_whole_machine is None else self.make_whole_machine()

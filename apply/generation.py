@@ -34,7 +34,7 @@ class Generation:
     device: str | None
     note: str = ""  # what made it, if not an apply: "rollback to 3"
     undoes: int | None = None  # the unconfirmed generation that this one replaced, if it did
-    of: int | None = None  # the generation whose program this one serves in another way (endpoints drained), if it does
+    of: int | None = None  # the generation whose program this one serves again, or in another way (endpoints drained)
     base: int | None = None  # the generation that this one is recorded as a change to; None: it is recorded whole
 
     @property

@@ -420,9 +420,9 @@ class Installation:
         files.write(self.path / "current", f"{number}\n")
         kept = [one for one in reversed(self._readable()) if one.number <= number]
         reviewed = [one.number for one in kept if one.of is None]
-        notes = [one.number for one in kept if one.of is not None]  # the same program, served in another way
+        notes = [one.number for one in kept if one.of is not None]  # the same program, again or served in another way
         going = {*reviewed[: -KEPT - 1], *notes[:-_NOTES]} - {number}
-        needed = {one.base for one in kept if one.number not in going}
+        needed = {number for one in kept if one.number not in going for number in (one.base, one.of)}
         for old in sorted(going - needed):
             self.forget(old)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from svcc.apply import confirm, drain, engine, planning
@@ -55,10 +55,12 @@ class PlannedDraft:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
         current = installation.current
-        changes_nothing = plan.empty and not plan.forgotten_routes
-        if changes_nothing and current is not None and is_recorded(installation, current, draft):
+        again = current is not None and not plan.changes_services and is_recorded(installation, current, draft)
+        if current is not None and again and plan.empty and not plan.forgotten_routes:
             engine.note_findings(plan, installation, draft)
             return current
+        if current is not None and again and confirm_within is None:
+            draft = replace(draft, of=current.reviewed)
         engine.check(plan, tell, every=False)
         with confirm.armed(self.store, installation, confirm_within):
             return engine.perform(plan, installation, draft, tell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import click
@@ -170,7 +171,7 @@ def _in_place(
 
 
 def _nothing(installation: Installation, generation: Generation) -> _Said:
-    said = f"Nothing to do: generation {generation.number} is in place."
+    said = f"Nothing to do: generation {generation.reviewed} is in place."
     return said, outcome(installation, generation.number, objects=0, steps=0, unconfirmed=None)
 
 
@@ -190,19 +191,28 @@ def _try(plan: ExecutionPlan, installation: Installation, draft: Draft, *, as_js
         click.echo("Every step that can be checked without taking it was checked; nothing was changed.")
 
 
+def _is_again(installation: Installation, current: Generation, draft: Draft, plan: ExecutionPlan) -> bool:
+    """Whether the generation in place is of the draft as it is. Errors: StoreError."""
+    if plan.changes_services or not (plan.empty or installation.is_bundle_of(current, draft)):
+        return False
+    from svcc.apply.served import is_recorded  # this imports all that compares programs
+
+    return is_recorded(installation, current, draft)
+
+
 def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    if plan.empty and not plan.forgotten_routes and current is not None:
-        from svcc.apply.served import is_recorded  # this imports all that compares programs
-
-        if is_recorded(installation, current, draft):
-            engine.note_findings(plan, installation, draft)
-            if not quiet:
-                warn_of_taken_addresses(installation, current)
-                warn_of_obstructions(draft.target, draft.summary, draft.scope)
-            return _nothing(installation, current)
+    again = current is not None and _is_again(installation, current, draft, plan)
+    if current is not None and again and plan.empty and not plan.forgotten_routes:
+        engine.note_findings(plan, installation, draft)
+        if not quiet:
+            warn_of_taken_addresses(installation, current)
+            warn_of_obstructions(draft.target, draft.summary, draft.scope)
+        return _nothing(installation, current)
+    if current is not None and again and seconds is None:  # others changed the kernel; going back is to another file
+        draft = replace(draft, of=current.reviewed)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:
@@ -210,7 +220,8 @@ def _apply(
             warn_of_taken_addresses(installation, installation.current)
         warn_of_obstructions(draft.target, draft.summary, draft.scope)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
-    said = f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}."
+    place = f"{number} is in place" if draft.of is None else f"{draft.of} is in place again"
+    said = f"Generation {place}: {changed if plan.changes else 'it was there already'}."
     if seconds is not None:
         said += f"\nIt will be undone in {count(seconds, 'second')}, unless you confirm it: svcc confirm"
     return said, outcome(

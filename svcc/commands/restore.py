@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from svcc.apply import confirm, planning
@@ -42,11 +44,11 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
 
 def _restore(installation: Installation, current: Generation, *, quiet: bool) -> str:
     """Put a generation back into the kernel; return what was done."""
-    draft = confirm.earlier(installation, current.number, current.note)
+    draft = replace(confirm.earlier(installation, current.number, "restore"), of=current.reviewed)
     plan = planning.make_plan(installation, draft, again=True)
     warn_of_taken_addresses(installation, current)
     if plan.empty:
-        return f"{current.prefix}: generation {current.number} is in place."
+        return f"{current.prefix}: generation {current.reviewed} is in place."
     with explained(Cause(draft.summary)):
-        number = carry_out(plan, installation, draft, quiet=quiet, again=True)
-    return f"{current.prefix}: generation {current.number} is in place again, as generation {number}."
+        carry_out(plan, installation, draft, quiet=quiet, again=True)
+    return f"{current.prefix}: generation {current.reviewed} is in place again."

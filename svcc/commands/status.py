@@ -118,6 +118,7 @@ class _Look:
     health: Health
     pending: Pending | None  # the apply that waits to be confirmed
     interrupted: bool  # whether an apply was stopped in the middle
+    otherwise: bool  # whether it serves the program in another way than somebody applied it
 
 
 def _look(installation: Installation, services: Sequence[str]) -> _Look:
@@ -140,13 +141,26 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     used = conntrack.tally({one.protocol for one in frontends})
     rows, health = Rows(plan, summary, used), Health.read(installation)
     pending, interrupted = Pending.read(installation), Journal.read(installation.journal) is not None
-    return _Look(installation, current, summary, draft, plan, rows, frontends, changes, health, pending, interrupted)
+    return _Look(
+        installation,
+        current,
+        summary,
+        draft,
+        plan,
+        rows,
+        frontends,
+        changes,
+        health,
+        pending,
+        interrupted,
+        current.of is not None and installation.summary(installation.generation(current.of)) != summary,
+    )
 
 
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     current = look.generation
     target = current.target or "nothing"
-    health = "" if current.of is None else ", as its endpoints' health has it"
+    health = ", as its endpoints' health has it" if look.otherwise else ""
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
     if look.pending is not None:
         left = f"{max(0, look.pending.seconds_left):.0f} s"

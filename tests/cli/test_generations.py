@@ -36,6 +36,34 @@ def test_history_and_rollback(shell: Shell) -> None:
     assert "there is no generation 9" in shell.svcc("rollback", "9", status=2).stderr
 
 
+@pytest.mark.parametrize("words", [("restore",), ("apply", "b.dsl", "-t", "nft")])
+def test_what_is_put_back_is_no_further_generation(shell: Shell, words: tuple[str, ...]) -> None:
+    """However often the machine starts, or a firewall is loaded again, there is something to go back to."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    before = shell.svcc("history").stdout
+    for _ in range(22):
+        shell.run("nft", "flush", "ruleset")
+        assert "eneration 2 is in place again" in shell.svcc(*words).stdout
+    assert shell.endpoints() == B
+    assert shell.svcc("history").stdout == before
+    assert "health has it" not in shell.svcc("status").stdout
+    assert shell.svcc("apply", "b.dsl", "-t", "nft").stdout == "Nothing to do: generation 2 is in place.\n"
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+
+
+def test_what_is_applied_again_goes_back_to_itself_where_it_is_not_confirmed(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    shell.run("nft", "flush", "ruleset")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    assert "generation 3 was not confirmed: generation 2 is back" in shell.svcc("rollback").stdout
+    assert shell.endpoints() == B
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+
+
 def test_rollback_to_the_generation_in_place_puts_right_what_somebody_changed(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     assert shell.svcc("rollback", "1").stdout == "Nothing to do: generation 1 is in place.\n"
