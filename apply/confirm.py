@@ -50,6 +50,11 @@ class Pending:
         """The seconds until the deadline; 0 after the machine has restarted."""
         return self.deadline - _now() if self.boot == boot_id() else 0.0
 
+    @property
+    def over(self) -> bool:
+        """Whether it is too late to confirm it: it is being undone, or the next command that changes anything does."""
+        return self.seconds_left <= 0
+
     def write(self, installation: Installation) -> None:
         """Record this object beside the installation's generations. Errors: OSError."""
         files.make_directory(installation.path)
@@ -149,7 +154,7 @@ def settle(installation: Installation) -> list[str]:
         done.append(f"an interrupted apply can be neither finished nor undone: {error}")
         recovery.give_up(installation)
     pending = Pending.read(installation)
-    if pending is not None and pending.seconds_left <= 0:
+    if pending is not None and pending.over:
         try:
             done.append(put_back(installation, pending))
         except StoreError as error:
@@ -187,7 +192,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
     assert current is not None
     note = f"generation {current.number} was not confirmed"
     draft = replace(earlier(installation, pending.before, note), undoes=current.reviewed)
-    plan = planning.make_plan(installation, draft, known_draft=True)
+    plan = planning.make_plan(installation, draft, going_back=True)
     try:
         engine.perform(plan, installation, draft, lambda _: None)
     except OSError:
@@ -197,7 +202,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
             raise
         _without_record(plan, installation, pending)
     disarm(installation)
-    return f"{draft.note}: {_back(pending.before)}"
+    return "; ".join([f"{draft.note}: {_back(pending.before)}", *plan.left])
 
 
 def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pending) -> None:
@@ -243,7 +248,7 @@ def watch(store: Store, installation: Installation, waiting: Pending) -> None:
     """Wait for the confirmation of an apply; without one in time, go back. Where its record is damaged, what it said
     before counts."""
     while True:
-        while waiting.seconds_left > 0:
+        while not waiting.over:
             time.sleep(min(waiting.seconds_left, _GLANCE))
             still = _still(installation, waiting)
             if still is None:
@@ -252,7 +257,7 @@ def watch(store: Store, installation: Installation, waiting: Pending) -> None:
         with store.locked(patience=float("inf")):
             # The apply held the lock until now, and may have set a later deadline meanwhile.
             still = _still(installation, waiting)
-            if still is None or (still.seconds_left <= 0 and _went_back(installation, still)):
+            if still is None or (still.over and _went_back(installation, still)):
                 return
             waiting = still
         time.sleep(_PAUSE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from svcc.apply.machine import DRIVERS
 from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import rehearse
 from svcc.apply.reverse_path import dropped_so_far, strict_devices
@@ -71,7 +72,10 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
         if not target.translates:
             yield from _examine_memory(target.name)
     yield from _examine_reverse_paths(target.name)
-    yield _examine_by_trial(target.name, trial)
+    tried = _examine_by_trial(target.name, trial)
+    if trial is not None and not tried.lacking:
+        yield from _examine_listings(target.name)
+    yield tried
 
 
 def preflight(name: str) -> list[str]:
@@ -116,6 +120,16 @@ def _examine_variants(target: str) -> Iterator[Finding]:
     if os.geteuid() == 0 and _holds_rules(other):
         remedy = f"the {other} variant holds rules as well: move them, or both decide"
     yield Finding(target, "iptables variant", variant, remedy, fatal=False)
+
+
+def _examine_listings(target: str) -> Iterator[Finding]:
+    """Parts of the kernel that cannot be read: an apply looks at all of them, whatever the target."""
+    scope = Scope(trial_program().cluster.prefix)
+    for driver in DRIVERS:
+        try:
+            driver.read(scope, driver.parse("", scope))
+        except StepError as error:
+            yield Finding(target, f"{driver.part} as it is", str(error), "svcc has to read it before an apply")
 
 
 def _examine_tables(target: str, trial: Bundle) -> Iterator[Finding]:

@@ -203,6 +203,11 @@ class Driver(ABC, Generic[State]):
         states may be those of a :class:`svcc.targets.interface.Difference`."""
         return iter(())
 
+    def leaving_used(self, live: State, wanted: State) -> tuple[State, tuple[str, ...]]:
+        """Return a wanted state in which objects that others use (:meth:`in_use`) are left behind without effect, and a
+        sentence for each of them: for going back, which nothing of others may keep from its end."""
+        return wanted, ()
+
     def routes(self, state: State) -> Iterator[Route]:
         """Yield the routes by which a state sends packets; none where the driver's objects send none."""
         return iter(())

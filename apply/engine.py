@@ -123,8 +123,9 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
         installation.forget(generation.number)
         raise Restored(error) from error
     journal.remove()
-    with suppress(OSError):
-        record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints}, empty)
+    if not plan.left:  # the kernel then holds more than the generation says
+        with suppress(OSError):
+            record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints}, empty)
     _forget_connections(plan, tell)
     return generation
 

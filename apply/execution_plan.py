@@ -43,6 +43,8 @@ class ExecutionPlan:
     #: Sentences that name what others have under our names. The steps leave it alone; a person is told of it first.
     foreign: tuple[str, ...] = ()
 
+    left: tuple[str, ...] = ()  # sentences that name what stays, emptied, as others use it
+
     @property
     def refusals(self) -> tuple[str, ...]:
         """The reasons why a command of a person does not take the steps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from svcc.compiler.files import named
 
 def make_directory(path: Path) -> None:
     """Make a directory that only its owner may look into, and its parents, where they are missing. Errors: OSError."""
+    if path.is_symlink() and not path.exists():  # mkdir says of it that it exists
+        raise FileNotFoundError(errno.ENOENT, "it is a symbolic link that leads nowhere", str(path))
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

@@ -197,6 +197,13 @@ class Machine:
             return None
         return DifferingPart(driver, live.of(driver), wanted.of(driver))
 
+    def leaving_used(self, differing: Differing, wanted: States) -> tuple[States, tuple[str, ...]]:
+        """Return the wanted states with what others use left behind (:meth:`Driver.leaving_used`), and a sentence for
+        each such object."""
+        found = {one.part: one.driver.leaving_used(one.have, one.want) for one in differing}
+        used = {part: state for part, (state, said) in found.items() if said}
+        return wanted.replacing(used), tuple(words for _, said in found.values() for words in said)
+
     def changes(self, differing: Differing) -> list[Change]:
         """Return the changes, one for each object that differs."""
         return [change for one in differing for change in one.changes()]

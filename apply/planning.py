@@ -88,33 +88,37 @@ def make_plan(
     early: EarlyReadings | None = None,
     *,
     again: bool = False,
-    known_draft: bool = False,
+    going_back: bool = False,
 ) -> ExecutionPlan:
     """Compare the machine with a draft, and return the plan that leads to it.
 
     ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. ``again``: whether the draft is the
     generation in place, which the kernel has lost; an address that has come to a device since is no obstacle then, as
-    to serve nothing would help nobody. ``known_draft``: whether the draft was in the kernel before, so that what it
-    declares is ours. Errors: StepError, StoreError, ValueError.
+    to serve nothing would help nobody. ``going_back``: whether the draft was in the kernel before. What it declares is
+    ours then, and what others use is left behind, emptied. Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
     scope = _scope_spelt_as_before(draft.scope, before)
     recorded, readings = _begin(installation, before, scope, early)
     fingerprints = recorded.fingerprints
-    if before is not None and fingerprints:
+    if before is not None and fingerprints and not going_back:
         changed = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
         if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
             return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
     ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
-    known = Machine(scope.including(old, draft.bundle if known_draft else None))
+    known = Machine(scope.including(old, draft.bundle if going_back else None))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
     fingerprints = {} if old is None else fingerprints
     live = known.read(wanted, readings, old, fingerprints)  # objects of the draft alone are not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing, foreign = machine.differing(live, wanted), tuple(known.foreign(live))
+    left: tuple[str, ...] = ()
+    if going_back:
+        wanted, left = machine.leaving_used(differing, wanted)
+        differing = machine.differing(live, wanted)
     if not differing:
         # Obstacles are looked for only where something changes. A service address may have become the machine's own
         # since the last apply. To refuse an apply that changes nothing would not help; the next change is refused.
@@ -132,7 +136,7 @@ def make_plan(
         patience=patience,
         readings=readings,
     )
-    return replace(plan, foreign=foreign)
+    return replace(plan, foreign=foreign, left=left)
 
 
 def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:

@@ -63,6 +63,10 @@ class States:
         text = self.from_text(driver)
         return cast(State, self._parts[driver.part]) if text is None else text.state
 
+    def replacing(self, parts: Mapping[str, object]) -> States:
+        """Return the same states with others for some parts, which their drivers made."""
+        return States({**self._parts, **parts}) if parts else self
+
     def from_text(self, driver: Driver[State]) -> FromText[State] | None:
         """Return the :class:`FromText` that describes a driver's state; None where the state was read from the
         kernel."""

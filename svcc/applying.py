@@ -226,9 +226,11 @@ def unfinished_of(installation: Installation) -> str:
     if Journal.read(installation.journal) is not None:
         return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
     pending = Pending.read(installation)
-    if pending is not None:
-        return f"generation {installation.number} waits {max(0, pending.seconds_left):.0f} s for `svcc confirm`"
-    return ""
+    if pending is None:
+        return ""
+    if pending.over:
+        return f"generation {installation.number} was not confirmed in time: the next command undoes it first"
+    return f"generation {installation.number} waits {pending.seconds_left:.0f} s for `svcc confirm`"
 
 
 def carry_out(

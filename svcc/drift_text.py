@@ -42,7 +42,8 @@ def _groups(changes: dict[str, list[Change]], summary: Summary, rows: Rows) -> l
 def _of_service(held: Sequence[Sequence[Row]], changes: Sequence[Change]) -> tuple[str, ...]:
     rows = [row for some in held for row in some]
     active = [row for row in rows if row.weight]
-    if active and all(row.held is Agreement.MISSING for row in active):
+    added = any(row.held is Agreement.ADDED for row in rows)
+    if active and not added and all(row.held is Agreement.MISSING for row in active):
         return ("nothing of it is in the kernel",)
     lines = dict.fromkeys(
         f"{socket_text(row.address, row.port)} is {row.held.value}"

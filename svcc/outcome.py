@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import click
+
 from svcc.apply.installation import Installation
 from svcc.apply.state_files import StoreError
 from svcc.output import put, put_json
@@ -28,6 +30,20 @@ def outcome(installation: Installation, before: int | None, **more: Any) -> dict
     return {"version": 1, "prefix": prefix, "changed": number != before, "before": before, "generation": number, **more}
 
 
+def put_done(words: str, document: dict[str, Any], *, as_json: bool) -> None:
+    """Print what was done. Where it cannot be written, say it on standard error: it was done. Errors: OSError."""
+    try:
+        if as_json:
+            put_json(document)
+        elif words:
+            put(f"{words}\n")
+    except BrokenPipeError:
+        raise
+    except OSError:
+        click.echo(words, err=True)
+        raise
+
+
 class ReportDone(Protocol):
     """A function that reports an installation with which a command is done."""
 
@@ -43,11 +59,13 @@ def each_said(*, as_json: bool, alone: bool = False) -> Iterator[ReportDone]:
     then is done. ``alone``: there is only one installation.
     """
     documents: dict[str, dict[str, Any]] = {}
+    said: list[str] = []
 
     def done(name: str, words: str, document: dict[str, Any]) -> None:
         documents[name] = document
+        said.append(words)
         if not as_json:
-            put(f"{words}\n")
+            put_done(words, document, as_json=False)
 
     failed = True
     try:
@@ -55,4 +73,5 @@ def each_said(*, as_json: bool, alone: bool = False) -> Iterator[ReportDone]:
         failed = False
     finally:
         if as_json and (documents or not failed):
-            put_json(next(iter(documents.values())) if alone else {"version": 1, "prefixes": documents})
+            document = next(iter(documents.values())) if alone else {"version": 1, "prefixes": documents}
+            put_done("\n".join(said), document, as_json=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -170,13 +170,18 @@ class XtablesDriver(Driver[State]):
         yield from self.in_use(live, wanted)
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:
-        for held in live.held:
-            present, kept = (
-                (state.strays if held.stray else state.tables).get(held.table, Table()).chains
-                for state in (live, wanted)
-            )
-            if leads_to(held.rule) in present.keys() - kept.keys():
-                yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that goes away"
+        for held, _ in _in_use(live, wanted):
+            yield f"{self._said(held)} leads to a chain that goes away"
+
+    def leaving_used(self, live: State, wanted: State) -> tuple[State, tuple[str, ...]]:
+        found = [*_in_use(live, wanted)]
+        tables = _with_empty(wanted.tables, [(held.table, chain) for held, chain in found if not held.stray])
+        strays = _with_empty(wanted.strays, [(held.table, chain) for held, chain in found if held.stray])
+        left = replace(wanted, tables=tables, strays=strays) if found else wanted
+        return left, tuple(f"chain {chain} stays, empty, as {self._said(held)} leads to it" for held, chain in found)
+
+    def _said(self, held: ForeignJump) -> str:
+        return f"`{self.part} -t {held.table} -A {held.chain} {held.rule}`"
 
     def routes(self, state: State) -> Iterator[Route]:
         return routes.routes(_nat(state.tables), meaning(state.prefix))
@@ -197,6 +202,26 @@ class XtablesDriver(Driver[State]):
     def _step(self, load: Load) -> Step:
         delta = load.delta
         return Step(Phase.RULES, self.part, delta.title, delta.atomic, len(delta.lines), load.run, load.check)
+
+
+def _in_use(live: State, wanted: State) -> Iterator[tuple[ForeignJump, str]]:
+    """Yield the rules of others that lead to chains that go away, each with the chain."""
+    for held in live.held:
+        present, kept = (
+            (state.strays if held.stray else state.tables).get(held.table, Table()).chains for state in (live, wanted)
+        )
+        chain = leads_to(held.rule)
+        if chain is not None and chain in present and chain not in kept:
+            yield held, chain
+
+
+def _with_empty(tables: Tables, chains: Iterable[tuple[str, str]]) -> Tables:
+    """Return tables with empty chains more; each is given as its table and its name."""
+    found = dict(tables)
+    for table, chain in chains:
+        held = found.get(table, Table())
+        found[table] = replace(held, chains={**held.chains, chain: ()})
+    return found
 
 
 def _by_variant(state: State, used: str) -> dict[str, Tables]:

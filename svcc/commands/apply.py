@@ -43,7 +43,7 @@ from svcc.guards import (
 from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
-from svcc.outcome import outcome
+from svcc.outcome import outcome, put_done
 from svcc.output import put, put_json
 from svcc.progress import Progress
 from svcc.state_options import drain_option, fail, need_root, state_option
@@ -128,7 +128,7 @@ def command(
                 warn_of_own_ports(draft.summary, draft.scope)
             with signals.held_off(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
-            put_json(document) if as_json else click.echo(said)
+            put_done(said, document, as_json=as_json)
 
 
 def _need_confirmed(installation: Installation) -> None:
@@ -166,7 +166,7 @@ def _in_place(
                 engine.note_findings(known.plan, installation, known.draft)
         said, document = _nothing(installation, generation)
         warn_of_generation(store, installation, generation, quiet=quiet)
-    put_json(document) if as_json else click.echo(said)
+    put_done(said, document, as_json=as_json)
     return True
 
 

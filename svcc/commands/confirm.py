@@ -11,8 +11,7 @@ from svcc.applying import Cause, explained, settle
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.options import json_option
-from svcc.outcome import outcome
-from svcc.output import put_json
+from svcc.outcome import outcome, put_done
 from svcc.state_options import fail, need_root, pick_installation, prefix_option, state_option
 
 
@@ -32,8 +31,6 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
         if Pending.read(installation) is None:
             fail("too late: it was put back", Exit.DIFFERENT)
         confirm.disarm(installation)
-        if as_json:
-            found = outcome(installation, installation.number)
-            put_json({name: found[name] for name in ("version", "prefix", "generation")})
-        else:
-            click.echo(f"Generation {installation.number} stays.")
+        found = outcome(installation, installation.number)
+        document = {name: found[name] for name in ("version", "prefix", "generation")}
+        put_done(f"Generation {installation.number} stays.", document, as_json=as_json)

@@ -16,8 +16,7 @@ from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
 from svcc.help import examples
 from svcc.options import json_option
-from svcc.outcome import number_before, outcome
-from svcc.output import put_json
+from svcc.outcome import number_before, outcome, put_done
 from svcc.state_options import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
@@ -78,7 +77,4 @@ def command(
 def _say(words: str, installation: Installation, before: int | None, again: int | None, *, as_json: bool) -> None:
     """Print the result. ``words``: "" where they were printed before. ``again``: the number of the generation whose
     rules are back, as in the schema."""
-    if as_json:
-        put_json(outcome(installation, before, again=again))
-    elif words:
-        click.echo(words)
+    put_done(words, outcome(installation, before, again=again), as_json=as_json)

@@ -162,8 +162,10 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     target = current.target or "nothing"
     health = ", as its endpoints' health has it" if look.otherwise else ""
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
-    if look.pending is not None:
-        left = f"{max(0, look.pending.seconds_left):.0f} s"
+    if look.pending is not None and look.pending.over:
+        yield "Not confirmed in time: it will be undone, by the next command that changes anything at the latest"
+    elif look.pending is not None:
+        left = f"{look.pending.seconds_left:.0f} s"
         yield f"Not confirmed: it will be undone in {left}, unless you confirm it: svcc confirm"
     if look.interrupted:
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."

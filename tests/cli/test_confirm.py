@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
 
 import pytest
 
@@ -158,6 +159,60 @@ def test_without_the_watchdog_the_next_command_does_its_work(shell: Shell) -> No
     assert "generation 1 is back" in said
     assert "too late" in said
     assert shell.endpoints() == A
+
+
+def test_when_time_is_over_and_nobody_has_gone_back_yet_that_is_said(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    end_watchdog(shell)
+    time_runs_out(shell)
+    said = shell.svcc("status").stdout.splitlines()[1]
+    assert said == "Not confirmed in time: it will be undone, by the next command that changes anything at the latest"
+    said = shell.svcc("plan", "b.dsl", "-t", "nft").stderr
+    assert "svcc: generation 2 was not confirmed in time: the next command undoes it first\n" in said
+
+
+def test_what_was_done_is_said_where_it_cannot_be_printed(shell: Shell) -> None:
+    words = shell.words("apply", "a.dsl", "-t", "nft", "--confirm", "600", "-q")
+    with shell.namespace.entered(), open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            words,
+            cwd=shell.folder,
+            env=shell.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    *_, place, undone, why = done.stderr.splitlines()
+    assert place.startswith("Generation 1 is in place: ")
+    assert [undone, why] == [
+        "It will be undone in 600 seconds, unless you confirm it: svcc confirm",
+        "svcc: standard output: No space left on device",
+    ]
+
+
+@pytest.mark.parametrize("target", ["iptables", "nft"])
+def test_a_chain_that_somebody_s_rule_leads_to_is_left_empty(shell: Shell, target: str) -> None:
+    file = shell.folder / "c.dsl"
+    file.write_text((shell.folder / "a.dsl").read_text().replace("service dns", "service dd"))
+    shell.svcc("apply", "a.dsl", "-t", target)
+    shell.svcc("apply", "c.dsl", "-t", "iptables", "--confirm", "600")
+    shell.run("iptables", "-t", "nat", "-N", "MY")
+    shell.run("iptables", "-t", "nat", "-A", "MY", "-j", "CUSTOM-SVC-dd")
+    time_runs_out(shell)
+    log = shell.folder / "state/custom/watchdog.log"
+    until(lambda: bool(log.read_text()), "the watchdog has done something")
+    why = "chain CUSTOM-SVC-dd stays, empty, as `iptables -t nat -A MY -j CUSTOM-SVC-dd` leads to it"
+    assert log.read_text().endswith(f" generation 2 was not confirmed: generation 1 is back; {why}\n")
+    assert [line for line in shell.rules() if "CUSTOM-SVC-dd" in line] == [
+        ":CUSTOM-SVC-dd -",
+        "-A MY -j CUSTOM-SVC-dd",
+    ]
+    assert "leads to a chain that goes away" in shell.svcc("plan", "b.dsl", "-t", target, status=3).stderr
+    shell.run("iptables", "-t", "nat", "-F", "MY")
+    shell.svcc("apply", "a.dsl", "-t", target)
+    assert "CUSTOM-SVC-dd" not in "".join(shell.rules())
 
 
 def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) -> None:

@@ -110,3 +110,9 @@ def test_nor_is_a_log_of_the_watchdog(shell: Shell) -> None:
     assert "watchdog.log is a symbolic link, which svcc does not follow" in said
     assert not (shell.folder / "precious").exists()
     assert shell.endpoints() == A
+
+
+def test_a_state_directory_that_is_a_link_to_nowhere_is_said_to_be_one(shell: Shell) -> None:
+    (shell.folder / "dang").symlink_to(shell.folder / "gone")
+    said = shell.svcc("apply", "a.dsl", "-t", "nft", "-q", "--state-dir", "dang", status=3).stderr
+    assert said == "svcc: dang: it is a symbolic link that leads nowhere\n"

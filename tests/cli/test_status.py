@@ -56,6 +56,15 @@ def test_an_endpoint_that_somebody_changed_is_said_with_the_one_in_its_stead(she
     assert rows(shell, "dns", status=0) == [("dns", "100.64.0.3", "as applied")]
 
 
+def test_a_service_whose_only_endpoint_was_replaced_is_not_said_to_be_gone(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    element = "198.19.10.2 . udp . 53"
+    shell.run("nft", "delete", "element", "ip", "custom", "endpoint-0", f"{{ {element} }}")
+    shell.run("nft", "add", "element", "ip", "custom", "endpoint-0", f"{{ {element} : 100.64.0.7 }}")
+    said = shell.svcc("status", status=1).stdout
+    assert "  dns: 100.64.0.3:53 is not in the kernel\n  dns: 100.64.0.7:53 is only in the kernel\n" in said
+
+
 def test_a_share_that_somebody_changed_is_said_where_all_endpoints_are_there(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     in_chain = [one for one in shell.rules() if one.startswith("-A CUSTOM-SVC-web ")]
