@@ -9,14 +9,15 @@ from svcc.apply.nft.slots import Slot, Slots, changed_keys
 from svcc.kernel.nft.state import FAMILIES, NftState, Table
 from svcc.kernel.steps import Route
 
+_NOTHING = Table("")
+
 
 def routes(state: NftState) -> Iterator[Route]:
     """Yield the routes by which the state sends new connections: one for each endpoint of each frontend."""
-    for table in state.tables.values():
-        slots = Slots(table)
+    for slots in [_slots(state, family) for family in state.tables]:
         for key, name in slots.frontend_maps.services.items():
-            if name in table.sets:
-                yield from _routes(slots, key, table.sets[name].elements)
+            if name in slots.table.sets:
+                yield from _routes(slots, key, slots.table.sets[name].elements)
 
 
 def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
@@ -24,12 +25,18 @@ def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
     gone: set[Route] = set()
     kept: set[Route] = set()
     for family in FAMILIES:
-        old, new = (Slots(state.tables.get(family, Table(""))) for state in (live, wanted))
+        old, new = _slots(live, family), _slots(wanted, family)
         for name, keys in changed_keys(old, new).items():
             for slots, found in ((old, gone), (new, kept)):
                 if name in slots.frontend_maps.keys:
                     found.update(_routes(slots, slots.frontend_maps.keys[name], keys))
     return gone - kept
+
+
+def _slots(state: NftState, family: str) -> Slots:
+    """Return the slots of a family's table; none where the kernel meets none of its rules."""
+    table = state.tables.get(family, _NOTHING)
+    return Slots(_NOTHING if table.is_dormant else table)
 
 
 def _routes(slots: Slots, known: FrontendKey, keys: Iterable[str]) -> Iterator[Route]:

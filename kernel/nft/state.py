@@ -123,6 +123,11 @@ class Table:
     chains: Mapping[str, Chain] = field(default_factory=dict)
     others: tuple[tuple[str, str], ...] = ()  # kind and name of objects that svcc never makes: counters, flowtables, …
 
+    @property
+    def is_dormant(self) -> bool:
+        """Whether somebody took all base chains of the table off their hooks (flag ``dormant``, nft(8))."""
+        return self.attributes != "{}" and "dormant" in json.loads(self.attributes).get("flags", ())
+
 
 @dataclass(frozen=True, slots=True)
 class NftState:

@@ -151,6 +151,17 @@ def test_flows_to_what_was_not_served_are_served(net: Net) -> None:
     assert {flow.answered_by() for flow in held} <= {"100.64.0.9:5353", "100.64.0.19:5353"}
 
 
+@pytest.mark.parametrize("net", ["nft"], indirect=True)
+def test_flows_that_met_a_dormant_table_are_served(net: Net) -> None:
+    """All its chains and elements are there, and the kernel asks none of them."""
+    net.apply(program(BOTH))
+    net.run("nft add table ip custom { flags dormant; }")
+    held = [flow for name in ("vip", "external-ip") for flow in flows(net, *FRONTENDS[name], 3)]
+    assert all(flow.silent() for flow in held)
+    net.apply(program(BOTH))
+    assert {flow.answered_by() for flow in held} <= {"100.64.0.9:5353", "100.64.0.19:5353"}
+
+
 def test_flows_to_another_hosts_port_are_nobodys_of_ours(net: Net) -> None:
     """Somebody masquerades what goes there, from ports by chance: a flow that is forgotten comes from another one."""
     rule = "table ip masq {\nchain c {\ntype nat hook postrouting priority 100\noifname pods masquerade random\n}\n}\n"
