@@ -9,12 +9,13 @@ of the calling thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
-from svcc.kernel.steps import Change, FrontendAddress, Route, Step
+from svcc.kernel.routes import Frontends, Route, Routes
+from svcc.kernel.steps import Change, Step
 from svcc.targets import find
 
 State = TypeVar("State")
@@ -226,10 +227,10 @@ class Driver(ABC, Generic[State]):
         """Return the addresses for which a state has the machine answer ARP and neighbour solicitations."""
         return set()
 
-    def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+    def serves(self, state: State, frontends: Frontends) -> Frontends:
         """Return those of the given frontends that a state serves."""
-        return {route.frontend for route in self.routes(state)} & {*frontends} if frontends else set()
+        return Routes.of(self.routes(state)).frontends & frontends if frontends else frontends
 
-    def gone_routes(self, live: State, wanted: State) -> set[Route]:
+    def gone_routes(self, live: State, wanted: State) -> Routes:
         """Return the routes of ``live`` that ``wanted`` lacks."""
-        return set(self.routes(live)) - set(self.routes(wanted))
+        return Routes.of(self.routes(live)) - Routes.of(self.routes(wanted))

@@ -11,7 +11,8 @@ from svcc.apply.by_service import ChangedServices
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.machine import Machine, Readings
 from svcc.apply.states import Differing, States
-from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
+from svcc.kernel.routes import Destination, Frontends, Routes
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Step
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class ExecutionPlan:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     obstacles: tuple[str, ...]
-    gone_routes: frozenset[Route] = frozenset()  # routes that get no new connections afterwards
-    new_frontends: frozenset[FrontendAddress] = frozenset()  # frontends that are served afterwards, and not before
+    gone_routes: Routes = field(default_factory=Routes)  # routes that get no new connections afterwards
+    new_frontends: Frontends = field(default_factory=Frontends)  # frontends that are served afterwards, and not before
     patience: float = drain.PATIENCE  # seconds to wait for connections that only the old target can carry on
     readings: Readings = field(default_factory=dict, repr=False)  # the readings that gave the live state
     differing: Differing = field(default=(), repr=False)
-    lasting: frozenset[Route] = frozenset()  # those of the gone routes whose connections go on, UDP's too
+    lasting: Routes = field(default_factory=Routes)  # those of the gone routes whose connections go on, UDP's too
     networks: tuple[str, ...] = ()  # the networks whose local addresses serve node ports afterwards; none: all
     #: The fingerprints of parts that are not read, and stay as they are.
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
@@ -51,9 +52,9 @@ class ExecutionPlan:
         return tuple(dict.fromkeys((*self.foreign, *self.obstacles)))
 
     @property
-    def forgotten_routes(self) -> frozenset[Route]:
+    def forgotten_routes(self) -> Routes:
         """The routes whose UDP connections are forgotten."""
-        return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
+        return self.gone_routes.over("udp") - self.lasting
 
     @cached_property
     def released(self) -> frozenset[int]:
@@ -73,12 +74,16 @@ class ExecutionPlan:
         IPVS has a virtual server at each of the node's addresses for a node port, so that in a move from or to it only
         protocols and ports are compared.
         """
-        return (self._comparable(frontend), version) in self._led
+        return self._comparable(frontend) in self._led.get(version, Frontends())
 
     @cached_property
-    def _led(self) -> frozenset[tuple[FrontendAddress, int]]:
-        routes = (route for one in self.machine.drivers for route in one.served(self.wanted.of(one)))
-        return frozenset((self._comparable(route.frontend), route.version) for route in routes)
+    def _led(self) -> dict[int, Frontends]:
+        found: dict[int, list[tuple[Destination, int, int]]] = {}
+        for route in (route for one in self.machine.drivers for route in one.served(self.wanted.of(one))):
+            at = self._comparable(route.frontend)
+            ports = Destination(at.address, at.protocol), at.port, at.port + route.ports - 1
+            found.setdefault(route.version, []).append(ports)
+        return {version: Frontends(ranges) for version, ranges in found.items()}
 
     def _comparable(self, frontend: FrontendAddress) -> FrontendAddress:
         return frontend if self.transition.old == self.transition.new else replace(frontend, address=None)
@@ -128,8 +133,8 @@ def execution_plan(
     differing: Differing,
     *,
     obstacles: Iterable[str],
-    ended: frozenset[Route],
-    lasts: Callable[[Route], bool],
+    ended: Routes,
+    lasting: Callable[[Routes], Routes],
     networks: tuple[str, ...],
     patience: float,
     readings: Readings,
@@ -137,12 +142,12 @@ def execution_plan(
 ) -> ExecutionPlan:
     """Return the plan for parts that differ.
 
-    ``ended``: the routes of endpoints that were draining, and are gone now. ``lasts``: says whether connections of a
-    gone route go on. ``translates``: see :meth:`Machine.steps`. All others: see :class:`ExecutionPlan`.
+    ``ended``: the routes of endpoints that were draining, and are gone now. ``lasting``: returns those of the gone
+    routes whose connections go on. ``translates``: see :meth:`Machine.steps`. All others: see :class:`ExecutionPlan`.
     Errors: StepError, ValueError.
     """
     steps = machine.steps(live, differing, transition, translates=translates)
-    gone = frozenset(machine.gone_routes(differing, transition)) | ended
+    gone = machine.gone_routes(differing, transition) | ended
     return ExecutionPlan(
         machine,
         transition,
@@ -152,11 +157,11 @@ def execution_plan(
         _with_drain(steps, drain.drain_steps(differing, transition, patience)),
         tuple(obstacles),
         gone,
-        frozenset(machine.new_frontends(differing)),
+        machine.new_frontends(differing),
         patience,
         readings,
         differing,
-        frozenset(filter(lasts, gone)),
+        lasting(gone),
         networks,
     )
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.kernel import conntrack
-from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.routes import Route, Routes
+from svcc.kernel.steps import FrontendAddress
 
 
 class Fate(Enum):
@@ -51,7 +52,7 @@ def _fate(plan: ExecutionPlan, route: Route) -> Fate:
 
 def _served(plan: ExecutionPlan) -> Iterator[Fated]:
     counted = Counter[Route]()
-    for one in conntrack.stale_connections((), plan.new_frontends, plan.networks):
+    for one in conntrack.stale_connections(Routes(), plan.new_frontends, plan.networks):
         at = FrontendAddress(one.address, one.protocol, one.port)
         at = at if at in plan.new_frontends else replace(at, address=None)
         counted[Route(at, one.address, one.port)] += 1

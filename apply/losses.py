@@ -10,7 +10,7 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.states import States
 from svcc.apply.summary import Summary
-from svcc.kernel.steps import FrontendAddress
+from svcc.kernel.routes import Frontends, Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,26 @@ def losses(plan: ExecutionPlan, in_place: Callable[[], Summary], draft: Draft) -
     """
     if plan.changed is not None and not plan.changed.loses:
         return Losses((), everything=False)
-    before, stays = in_place(), _stays(plan, draft)
+    before, staying = in_place(), _staying(plan, draft)
     if before.frontends:
-        kept = {one.service for one in before.frontends if stays(one.reached_at)}
+        kept = {one.service for one in before.frontends if one.reached_at in staying}
         kept |= {one.service for one in draft.summary.frontends}
         gone = {one.service for one in before.frontends} - kept
     else:
-        gone = {str(frontend) for frontend in _frontends(plan, plan.live) if not stays(frontend)}
+        gone = {*(_frontends(plan, plan.live) - staying).texts()}
     return Losses(tuple(sorted(gone)), bool(gone) and not _serves(plan, draft))
 
 
-def _stays(plan: ExecutionPlan, draft: Draft) -> Callable[[FrontendAddress], bool]:
-    """Return the function that says whether a frontend is served when the draft is applied."""
+def _staying(plan: ExecutionPlan, draft: Draft) -> Frontends:
+    """Return the frontends that are served when the draft is applied."""
     if draft.bundle is None or draft.summary.frontends:
-        return lambda frontend: draft.summary.frontend(frontend) is not None
-    return _frontends(plan, plan.wanted).__contains__
+        return draft.summary.reached
+    return _frontends(plan, plan.wanted)
 
 
-def _frontends(plan: ExecutionPlan, states: States) -> set[FrontendAddress]:
-    return {route.frontend for driver in plan.machine.drivers for route in driver.routes(states.of(driver))}
+def _frontends(plan: ExecutionPlan, states: States) -> Frontends:
+    drivers = plan.machine.drivers
+    return Routes.of(route for driver in drivers for route in driver.routes(states.of(driver))).frontends
 
 
 def _serves(plan: ExecutionPlan, draft: Draft) -> bool:

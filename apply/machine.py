@@ -12,7 +12,8 @@ from svcc.apply import drivers, nft
 from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.states import Differing, DifferingPart, FromText, States
-from svcc.kernel.steps import TEARDOWN, Change, FrontendAddress, Phase, Route, Step
+from svcc.kernel.routes import Frontends, Routes
+from svcc.kernel.steps import TEARDOWN, Change, Phase, Step
 from svcc.targets.interface import Artifact, Bundle
 
 #: Readings that were begun, by the name of the driver's part.
@@ -239,21 +240,23 @@ class Machine:
         filled = [driver for driver in serving if _has_objects(driver, live, self.scope)]
         return bool(filled) and not any(driver.balances for driver in filled)
 
-    def gone_routes(self, differing: Differing, transition: Transition) -> set[Route]:
+    def gone_routes(self, differing: Differing, transition: Transition) -> Routes:
         """Return the routes that are gone in the wanted states.
 
         Translated connections go on when another part translates the new ones, so their routes do not count as gone.
         Connections of IPVS end with it.
         """
-        gone = {route for one in differing for route in one.gone_routes()}
+        gone = Routes(route for one in differing for route in one.gone_routes().ranges())
         if not gone or transition.new == transition.old or transition.from_balancer:
             return gone
-        return gone - {route for one in differing for route in one.driver.routes(one.want)}
+        return gone - Routes.of(route for one in differing for route in one.driver.routes(one.want))
 
-    def new_frontends(self, differing: Differing) -> set[FrontendAddress]:
+    def new_frontends(self, differing: Differing) -> Frontends:
         """Return the frontends that are served in the wanted states, and are not before."""
-        come = {route.frontend for one in differing for route in one.new_routes()}
-        return come - {frontend for one in differing for frontend in one.driver.serves(one.have, come)}
+        come = Frontends(served for one in differing for served in one.new_routes().frontends.ranges())
+        for one in differing:
+            come -= one.driver.serves(one.have, come)
+        return come
 
 
 def _dumped(driver: Driver[State], live: States) -> dict[str, object]:

@@ -22,7 +22,7 @@ from svcc.apply.state_files import StoreError
 from svcc.apply.states import Differing, States
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.kernel.steps import Route
+from svcc.kernel.routes import Routes
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 
@@ -131,7 +131,7 @@ def make_plan(
         differing,
         obstacles=_obstacles(known, differing, draft.bundle, again=again),
         ended=ended,
-        lasts=lasts(draft.summary, transition),
+        lasting=lasting(draft.summary, transition),
         networks=draft.summary.node_port_networks,
         patience=patience,
         readings=readings,
@@ -154,7 +154,7 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
         ended=ended_flows(before, after),
-        lasts=lasts(after, here),
+        lasting=lasting(after, here),
         networks=after.node_port_networks,
         patience=patience,
         readings=recognised.readings,
@@ -179,31 +179,32 @@ def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None, *, a
     return tuple(dict.fromkeys(found))
 
 
-def _ended_flows(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
+def _ended_flows(installation: Installation, before: Generation | None, draft: Draft) -> Routes:
     """Return the routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. There are
     none for a bundle that was compiled before, as its endpoints are not known.
     """
     if draft.bundle is not None and not draft.summary.frontends:
-        return frozenset()
+        return Routes()
     try:
         old = installation.summary(before)
     except StoreError:
-        return frozenset()
+        return Routes()
     return ended_flows(old, draft.summary)
 
 
-def ended_flows(old: Summary, new: Summary) -> frozenset[Route]:
+def ended_flows(old: Summary, new: Summary) -> Routes:
     """Return the UDP routes of endpoints that are draining in the old summary, and are not in the new one at all."""
-    return frozenset(route for route in old.draining_routes("udp") if not new.lasts(route))
+    ended = Routes.of(old.draining_routes("udp"))
+    return ended - new.lasting(ended)
 
 
-def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
-    """Return the function that says whether the connections of a gone route go on: its endpoint is draining, or the
+def lasting(wanted: Summary, transition: Transition) -> Callable[[Routes], Routes]:
+    """Return the function that returns those of gone routes whose connections go on: the endpoint is draining, or the
     node sends new connections only to others. No connections go on where IPVS carried them: they end with it.
     """
     if transition.from_balancer:
-        return lambda _: False
-    return wanted.lasts
+        return lambda _: Routes()
+    return wanted.lasting
 
 
 def nothing_to_do(

@@ -6,11 +6,13 @@ names, endpoints and weights; of a bundle that was compiled elsewhere, only wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
@@ -22,7 +24,8 @@ from svcc.apply.summary_program import program_of
 from svcc.compiler import ir
 from svcc.compiler.comparison import Comparison, ServiceChanges, compare
 from svcc.compiler.service_change import What
-from svcc.kernel.steps import FrontendAddress, Route, socket_text
+from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.steps import FrontendAddress
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 
@@ -153,7 +156,7 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Return the routes by which a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))
     states = machine.parse(bundle)
-    return {route for driver in machine.drivers for route in driver.served(states.of(driver))}
+    return [*Routes.of(route for driver in machine.drivers for route in driver.served(states.of(driver)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,74 +212,108 @@ def _by_programs(old: Side, new: Side) -> Comparison:
 
 def _routes(frontends: Iterable[ServedFrontend]) -> Iterator[Route]:
     for one in frontends:
-        for shift in range(one.last - one.first + 1):
-            frontend = FrontendAddress(one.address, one.protocol, one.first + shift)
-            yield from (Route(frontend, address, port + shift) for address, port, weight in one.endpoints if weight)
+        yield from (Route(one.reached_at, to, port, len(one.ports)) for to, port, weight in one.endpoints if weight)
 
 
-def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[ServedFrontend]:
-    """Yield the frontends of routes, each with its endpoints. ``names``: summaries that name frontends. One that none
-    of them names is a service of its own, which has its address and ports as its name.
-    """
-    ends: dict[FrontendAddress, set[tuple[str, int]]] = {}
-    named: dict[FrontendAddress, ServedFrontend] = {}
-    for route in routes:
-        frontend = route.frontend
-        known = next((found for one in names if (found := one.frontend(frontend)) is not None), None)
-        if known is not None:  # IPVS has a node port at an address of the node, where the summary has no address
-            frontend = FrontendAddress(known.address, frontend.protocol, frontend.port)
-            named[frontend] = known
-        ends.setdefault(frontend, set()).add((route.endpoint, route.port))
-    for run in _runs(ends, named):
-        yield _served_frontend(run, ends, named.get(run[0]))
+@dataclass(slots=True)
+class _Run:
+    """Ports of one frontend that follow each other, as the ports of its endpoints do."""
 
+    at: FrontendAddress
+    ports: int
+    ends: set[tuple[str, int]]  # the endpoints, each with the port that it has for the first of these ports
+    known: ServedFrontend | None  # the frontend that a summary knows here
 
-def _runs(
-    ends: dict[FrontendAddress, set[tuple[str, int]]], named: dict[FrontendAddress, ServedFrontend]
-) -> Iterator[list[FrontendAddress]]:
-    """Yield the frontends that together are a range of ports: their ports follow each other, their endpoints' ports do
-    so as well, and they have the same name."""
-    run: list[FrontendAddress] = []
-    for frontend in sorted(ends, key=lambda one: (one.address or "", one.protocol, one.port)):
-        if run and not _follows(run[-1], frontend, ends, named):
-            yield run
-            run = []
-        run.append(frontend)
-    if run:
-        yield run
-
-
-def _follows(
-    one: FrontendAddress,
-    next: FrontendAddress,
-    ends: dict[FrontendAddress, set[tuple[str, int]]],
-    named: dict[FrontendAddress, ServedFrontend],
-) -> bool:
-    return (
-        (one.address, one.protocol, one.port + 1) == (next.address, next.protocol, next.port)
-        and _label(named.get(one)) == _label(named.get(next))
-        and {(address, port + 1) for address, port in ends[one]} == ends[next]
-    )
+    def takes_on(self, next: _Run) -> bool:
+        """Add the run behind this one, and return True, where it goes on with it: also under the same name."""
+        one, other = self.at, next.at
+        if (one.address, one.protocol, one.port + self.ports) != (other.address, other.protocol, other.port) or (
+            _label(self.known) != _label(next.known)
+            or {(address, port + self.ports) for address, port in self.ends} != next.ends
+        ):
+            return False
+        self.ports += next.ports
+        return True
 
 
 def _label(frontend: ServedFrontend | None) -> str:
     return frontend.label if frontend else ""
 
 
-def _served_frontend(
-    run: list[FrontendAddress], ends: dict[FrontendAddress, set[tuple[str, int]]], known: ServedFrontend | None
-) -> ServedFrontend:
-    first, last = run[0], run[-1].port
-    ports = str(first.port) if first.port == last else f"{first.port}-{last}"
-    where = "node port " if first.address is None else socket_text(first.address, 0).removesuffix("0")
-    name = f"{where}{ports}/{first.protocol}"
+def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[ServedFrontend]:
+    """Yield the frontends of routes, each with its endpoints. ``names``: summaries that name frontends. One that none
+    of them names is a service of its own, which has its address and ports as its name.
+    """
+    run: _Run | None = None
+    for next in _runs(routes, names):
+        if run is None or not run.takes_on(next):
+            if run is not None:
+                yield _served_frontend(run)
+            run = next
+    if run is not None:
+        yield _served_frontend(run)
+
+
+def _runs(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[_Run]:
+    """Yield all ports of routes, in order, in runs within which neither the endpoints nor the names change."""
+    found: dict[Destination, list[_Piece]] = {}
+    for route in routes:
+        for piece in _pieces(route, names):
+            found.setdefault(piece.to, []).append(piece)
+    for to in sorted(found, key=lambda one: (one.address or "", one.protocol)):
+        yield from _side_by_side(to, found[to])
+
+
+class _Piece(NamedTuple):
+    """Those ports of a route that have one name."""
+
+    to: Destination
+    first: int
+    end: int  # the port behind the last one
+    way: tuple[str, int]  # the endpoint, and how far its ports are from the client's
+    known: ServedFrontend | None
+
+
+def _pieces(route: Route, names: Collection[Summary]) -> Iterator[_Piece]:
+    at, end = route.frontend, route.frontend.port + route.ports
+    cuts = {port for one in names for known in one.at(at, route.ports) for port in (known.first, known.last + 1)}
+    bounds = [at.port, *sorted(port for port in cuts if at.port < port < end), end]
+    for first, behind in pairwise(bounds):
+        asked = replace(at, port=first)
+        known = next((found for one in names if (found := next(one.at(asked), None)) is not None), None)
+        # IPVS has a node port at an address of the node, where the summary has no address
+        to = Destination(at.address if known is None else known.address, at.protocol)
+        yield _Piece(to, first, behind, (route.endpoint, route.port - at.port), known)
+
+
+def _side_by_side(to: Destination, pieces: Sequence[_Piece]) -> Iterator[_Run]:
+    """Yield a run for each stretch of ports within which no piece begins or ends."""
+    begin: dict[int, list[int]] = {}
+    end: dict[int, list[int]] = {}
+    for number, piece in enumerate(pieces):
+        begin.setdefault(piece.first, []).append(number)
+        end.setdefault(piece.end, []).append(number)
+    here: dict[int, _Piece] = {}
+    for port, behind in pairwise(sorted({*begin, *end})):
+        for number in end.get(port, ()):
+            del here[number]
+        here |= {number: pieces[number] for number in begin.get(port, ())}
+        if here:
+            known = next(iter(here.values())).known
+            served = {(endpoint, port + shift) for endpoint, shift in (piece.way for piece in here.values())}
+            yield _Run(FrontendAddress(to.address, to.protocol, port), behind - port, served, known)
+
+
+def _served_frontend(run: _Run) -> ServedFrontend:
+    at, last = run.at, run.at.port + run.ports - 1
+    (name,) = Frontends([(Destination(at.address, at.protocol), at.port, last)]).texts()
     return ServedFrontend(
-        known.label if known else name,
-        known.service if known else name,
-        first.address,
-        6 if ":" in (first.address or "") else 4,
-        first.protocol,
-        first.port,
+        run.known.label if run.known else name,
+        run.known.service if run.known else name,
+        at.address,
+        6 if ":" in (at.address or "") else 4,
+        at.protocol,
+        at.port,
         last,
-        tuple((address, port, 1) for address, port in sorted(ends[first])),
+        tuple((address, port, 1) for address, port in sorted(run.ends)),
     )

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeAlias, cast
 
 from svcc.apply.driver import Driver, Fingerprint, State
 from svcc.apply.scope import Scope
-from svcc.kernel.steps import Change, Route
+from svcc.kernel.routes import Routes
+from svcc.kernel.steps import Change
 from svcc.targets.interface import Artifact, Difference
 
 
@@ -91,11 +92,11 @@ class DifferingPart(Generic[State]):
         """Yield the changes from the live state to the wanted one."""
         return self.driver.changes(self.have, self.want)
 
-    def gone_routes(self) -> set[Route]:
+    def gone_routes(self) -> Routes:
         """Return the routes of the live state that the wanted one lacks."""
         return self.driver.gone_routes(self.have, self.want)
 
-    def new_routes(self) -> set[Route]:
+    def new_routes(self) -> Routes:
         """Return the routes of the wanted state that the live one lacks."""
         return self.driver.gone_routes(self.want, self.have)
 

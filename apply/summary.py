@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
 from svcc.kernel.addresses import text_of
 from svcc.kernel.json_values import Json, integer, items, members, optional, string, strings
-from svcc.kernel.steps import Change, FrontendAddress, Route
+from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.steps import Change, FrontendAddress
+
+_LAST = attrgetter("last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,17 @@ class ServedFrontend:
     elsewhere: tuple[tuple[str, int], ...] = ()  # endpoints that get no new connections as they are on other nodes
     bypassed: bool = False  # whether endpoints answer clients directly, past this machine
 
-    def lasts(self, route: Route) -> bool:
-        """Whether the endpoint of a route is declared, if only to finish the connections that it has."""
-        shift = route.frontend.port - self.first
-        return any(one[:2] == (route.endpoint, route.port - shift) for one in (*self.endpoints, *self.elsewhere))
+    def declared(self, route: Route) -> Iterator[Route]:
+        """Yield the routes by which connections to the endpoint of a route go on, if only to finish."""
+        at = FrontendAddress(route.frontend.address, self.protocol, self.first)
+        for endpoint, port in (*((one, port) for one, port, _ in self.endpoints), *self.elsewhere):
+            if endpoint == route.endpoint:
+                yield Route(at, endpoint, port, len(self.ports))
+
+    @property
+    def ports(self) -> range:
+        """The ports that clients connect to."""
+        return range(self.first, self.last + 1)
 
     @property
     def reached_at(self) -> FrontendAddress:
@@ -49,15 +61,13 @@ class Summary:
     node_port_networks: tuple[str, ...] = ()  # the networks whose local addresses serve node ports; empty: all
 
     @cached_property
-    def _by_address(self) -> dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]]:
-        """The frontends by the address, protocol and port that clients connect to. A node port has one for each address
-        family."""
-        found: dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]] = {}
+    def _by_address(self) -> dict[Destination, Sequence[ServedFrontend]]:
+        """The frontends by the address and protocol that clients connect to, in the order of their ports. Ranges of
+        ports do not overlap, except that a node port has the same for each address family."""
+        found: dict[Destination, list[ServedFrontend]] = {}
         for one in self.frontends:
-            for port in _ports(one):
-                key = one.address, one.protocol, port
-                found[key] = (*found.get(key, ()), one)
-        return found
+            found.setdefault(Destination(one.address, one.protocol), []).append(one)
+        return {key: sorted(some, key=_LAST) if len(some) > 1 else some for key, some in found.items()}
 
     @cached_property
     def _labels(self) -> dict[str, ServedFrontend]:
@@ -68,22 +78,41 @@ class Summary:
     def frontend(self, address: FrontendAddress | None, label: str = "") -> ServedFrontend | None:
         """Return the frontend that an object is of; None where it is of none. ``address``: where clients reach it;
         ``label``: the label that the object has. On ipvs a node port is a virtual server at a node's address."""
-        found = () if address is None else self._at(address)
-        return found[0] if found else self._labels.get(label)
+        found = None if address is None else next(self.at(address), None)
+        return found or self._labels.get(label)
 
-    def _at(self, at: FrontendAddress) -> tuple[ServedFrontend, ...]:
-        found = self._by_address.get((at.address, at.protocol, at.port), ())
-        if not found and at.address in self.node_addresses:
-            found = self._by_address.get((None, at.protocol, at.port), ())
-        return found
+    def at(self, at: FrontendAddress, ports: int = 1) -> Iterator[ServedFrontend]:
+        """Yield the frontends that have any of so many ports at an address."""
+        for address in (at.address, None) if at.address in self.node_addresses else (at.address,):
+            some = self._by_address.get(Destination(address, at.protocol), ())
+            for place in range(bisect_left(some, at.port, key=_LAST), len(some)):
+                if some[place].first >= at.port + ports:
+                    break
+                yield some[place]
+
+    @property
+    def reached(self) -> Frontends:
+        """What clients may connect to. On ipvs a node port is at the node's addresses."""
+        return Frontends(
+            (Destination(address, one.protocol), one.first, one.last)
+            for one in self.frontends
+            for address in ((None, *self.node_addresses) if one.address is None else (one.address,))
+        )
 
     def served_by(self, other: Summary) -> list[str]:
         """The services that have a frontend in common with another summary's, sorted."""
-        return sorted({self._by_address[key][0].service for key in self._by_address.keys() & other._by_address.keys()})
+        theirs = replace(other, node_addresses=())
+        return sorted({one.service for one in self.frontends if any(theirs.at(one.reached_at, len(one.ports)))})
 
-    def lasts(self, route: Route) -> bool:
-        """Whether connections of a route may go on because its endpoint is still declared for the frontend."""
-        return any(one.lasts(route) for one in self._at(route.frontend))
+    def lasting(self, routes: Routes) -> Routes:
+        """Return those of some routes whose connections may go on because the endpoint is still declared for the
+        frontend."""
+        return routes & Routes.of(
+            declared
+            for route in routes
+            for one in self.at(route.frontend, route.ports)
+            for declared in one.declared(route)
+        )
 
     def draining_routes(self, protocol: str) -> Iterator[Route]:
         """Yield the routes to endpoints that get no new connections, and finish those that they have. No rule leads to
@@ -91,9 +120,7 @@ class Summary:
         for one in self.frontends:
             ends = [(address, port) for address, port, weight in one.endpoints if not weight] + [*one.elsewhere]
             if ends and one.protocol == protocol:
-                for shift, port in enumerate(_ports(one)):
-                    frontend = FrontendAddress(one.address, protocol, port)
-                    yield from (Route(frontend, address, target + shift) for address, target in ends)
+                yield from (Route(one.reached_at, address, target, len(one.ports)) for address, target in ends)
 
     def of(self, change: Change) -> ServedFrontend | None:
         """Return the frontend that a change of an object is about; None where it is about none."""
@@ -186,7 +213,3 @@ def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:
         for one in frontend.service.endpoints
         if one.address.version == frontend.version and (one.address, one.port) not in known
     )
-
-
-def _ports(one: ServedFrontend) -> Iterable[int]:
-    return range(one.first, one.last + 1)

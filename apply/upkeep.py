@@ -275,7 +275,7 @@ class Upkeep:
             differing,
             obstacles=self._obstacles(differences, differing),
             ended=planning.ended_flows(before, after),
-            lasts=planning.lasts(after, here),
+            lasting=planning.lasting(after, here),
             networks=after.node_port_networks,
             patience=self._patience,
             readings=readings,

@@ -129,18 +129,3 @@ class StepError(Exception):
         self.line = line  # the line of input that was refused, where that is known
         self.end = end
         self.reading = reading  # whether reading failed, rather than a change
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A way that packets to a frontend may take: to one of its endpoints. A range of ports has a route for each
-    port."""
-
-    frontend: FrontendAddress
-    endpoint: str  # the endpoint's address
-    port: int  # the endpoint's port
-
-    @property
-    def version(self) -> int:
-        """The version of IP."""
-        return 6 if ":" in self.endpoint else 4

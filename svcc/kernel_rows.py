@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -9,7 +10,8 @@ from typing import NamedTuple
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.conntrack import Shown, Usage
-from svcc.kernel.steps import Change, FrontendAddress, Route
+from svcc.kernel.routes import Destination, Way
+from svcc.kernel.steps import Change, FrontendAddress
 
 
 class Agreement(Enum):
@@ -47,9 +49,9 @@ class Rows:
     ) -> None:
         """``changes``: from what the kernel holds to what was applied, where the plan leads to something else."""
         differing = plan.changes if changes is None else changes
-        self._used = used
+        self._used = _by_way(used)
         self._node = summary.node_addresses
-        self._live = _by_frontend(plan) if differing else None
+        self._live = _by_frontend(plan, summary) if differing else None
         self._changed = _changed(differing, summary)
 
     def of(self, frontend: ServedFrontend) -> Iterator[Row]:
@@ -80,13 +82,11 @@ class Rows:
         return {one for one in found if (":" in one[0]) == (frontend.version == 6)}
 
     def _usage(self, frontend: ServedFrontend, address: str, port: int) -> Usage:
-        if not self._used:
-            return _UNUSED
+        way = Way(frontend.address, frontend.protocol, address, port - frontend.first)
         found = _UNUSED
-        for shift in range(frontend.last - frontend.first + 1):
-            key: Shown = (frontend.address, frontend.protocol, frontend.first + shift, address, port + shift)
-            if key in self._used:
-                found = found.plus(self._used[key])
+        for at, usage in self._used.get(way, ()):
+            if at in frontend.ports:
+                found = found.plus(usage)
         return found
 
 
@@ -94,11 +94,28 @@ def _addresses(frontend: ServedFrontend, node: Collection[str]) -> tuple[str | N
     return (frontend.address,) if frontend.address is not None else (None, *node)
 
 
-def _by_frontend(plan: ExecutionPlan) -> dict[FrontendAddress, set[tuple[str, int]]]:
+def _by_way(used: Mapping[Shown, Usage]) -> dict[Way, list[tuple[int, Usage]]]:
+    """Return the usage of ports by what the routes of a range of ports have in common."""
+    found: dict[Way, list[tuple[int, Usage]]] = {}
+    for (address, protocol, port, endpoint, target), usage in used.items():
+        found.setdefault(Way(address, protocol, endpoint, target - port), []).append((port, usage))
+    return found
+
+
+def _by_frontend(plan: ExecutionPlan, summary: Summary) -> dict[FrontendAddress, set[tuple[str, int]]]:
+    """Return the endpoints to which the kernel's rules lead from the first ports of a summary's frontends."""
+    firsts: dict[Destination, set[int]] = {}
+    for one in summary.frontends:
+        for address in _addresses(one, summary.node_addresses):
+            firsts.setdefault(Destination(address, one.protocol), set()).add(one.first)
+    ports = {to: sorted(some) for to, some in firsts.items()}
     found: dict[FrontendAddress, set[tuple[str, int]]] = {}
-    routes: set[Route] = {one for driver in plan.machine.drivers for one in driver.routes(plan.live.of(driver))}
-    for route in routes:
-        found.setdefault(route.frontend, set()).add((route.endpoint, route.port))
+    for route in (one for driver in plan.machine.drivers for one in driver.routes(plan.live.of(driver))):
+        at = route.frontend
+        own = ports.get(Destination(at.address, at.protocol), [])
+        for port in own[bisect_left(own, at.port) : bisect_left(own, at.port + route.ports)]:
+            end = route.endpoint, route.port + port - at.port
+            found.setdefault(FrontendAddress(at.address, at.protocol, port), set()).add(end)
     return found
 
 

@@ -10,6 +10,7 @@ from svcc.apply.fates import Fate, Fated, fates
 from svcc.comparison_text import comparison_lines, limits_text, listed, services_text, taken_text
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
+from svcc.kernel.routes import Routes
 from svcc.kernel.steps import Change, Verb, socket_text
 from svcc.kernel_rows import Rows
 from svcc.object_text import SHARED, by_service, object_lines
@@ -82,7 +83,7 @@ def _steps(plan: ExecutionPlan) -> list[str]:
 
 
 def _connections(plan: ExecutionPlan) -> list[str]:
-    lasting = plan.lasting if plan.transition.old != plan.transition.new else ()
+    lasting = plan.lasting if plan.transition.old != plan.transition.new else Routes()
     touched = (one for one in fates(plan) if one.route not in lasting)
     lines = [*moved(plan), *released(plan), *map(fate_text, touched)]
     return ["Connections", *(f"  {line}" for line in lines)] if lines else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -11,7 +11,8 @@ from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.foreign import chain_name, foreign_chains, foreign_names, own_chains
 from svcc.apply.scope import Scope
 from svcc.kernel.nft import generation
-from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
+from svcc.kernel.routes import Frontends, Route, Routes
+from svcc.kernel.steps import Change, Phase, Step
 from svcc.kernel.xtables import changes, routes
 from svcc.kernel.xtables.loading import BESIDE_BALANCER, TRANSLATING, Load
 from svcc.kernel.xtables.meaning import CombinedMeaning
@@ -189,15 +190,15 @@ class XtablesDriver(Driver[State]):
     def tracks(self, state: State) -> set[int]:
         return set() if state.empty else {self.version}
 
-    def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+    def serves(self, state: State, frontends: Frontends) -> Frontends:
         if len(frontends) > _FEW:
             return super().serves(state, frontends)
-        return routes.served(_nat(state.tables), meaning(state.prefix), frontends) if frontends else set()
+        return routes.served(_nat(state.tables), meaning(state.prefix), frontends) if frontends else frontends
 
-    def gone_routes(self, live: State, wanted: State) -> set[Route]:
+    def gone_routes(self, live: State, wanted: State) -> Routes:
         """Return what the base class does, without making the routes of chains that do not change."""
         before, after = _nat(live.tables), _nat(wanted.tables)
-        return set() if before == after else routes.routes_gone(before, after, meaning(wanted.prefix or live.prefix))
+        return Routes() if before == after else routes.routes_gone(before, after, meaning(wanted.prefix or live.prefix))
 
     def _step(self, load: Load) -> Step:
         delta = load.delta

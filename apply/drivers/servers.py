@@ -16,7 +16,8 @@ from svcc.kernel.ipset.sets import Sets, parse_sets
 from svcc.kernel.ipvs import asking, difference, loading
 from svcc.kernel.ipvs.reading import read_servers
 from svcc.kernel.ipvs.servers import VirtualServers, dump_servers, keys_of_text, load_servers, mark_of, parse_servers
-from svcc.kernel.steps import Change, Route, Step
+from svcc.kernel.routes import Route, Routes
+from svcc.kernel.steps import Change, Step
 
 
 class IpvsadmDriver(Driver[VirtualServers]):
@@ -65,7 +66,7 @@ class IpvsadmDriver(Driver[VirtualServers]):
     def served(self, state: VirtualServers) -> Iterator[Route]:
         return difference.served(state)
 
-    def gone_routes(self, live: VirtualServers, wanted: VirtualServers) -> set[Route]:
+    def gone_routes(self, live: VirtualServers, wanted: VirtualServers) -> Routes:
         return difference.routes_gone(live, wanted)
 
 

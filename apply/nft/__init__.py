@@ -15,7 +15,8 @@ from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.reading import read_document, read_listing
 from svcc.kernel.nft.record import dump, load
 from svcc.kernel.nft.state import FAMILIES, NftState
-from svcc.kernel.steps import Change, Route, Step
+from svcc.kernel.routes import Route, Routes
+from svcc.kernel.steps import Change, Step
 
 
 class NftReading(Reading[NftState]):
@@ -108,7 +109,7 @@ class NftDriver(Driver[NftState]):
     def tracks(self, state: NftState) -> set[int]:
         return {6 if family == "ip6" else 4 for family in state.tables}
 
-    def gone_routes(self, live: NftState, wanted: NftState) -> set[Route]:
+    def gone_routes(self, live: NftState, wanted: NftState) -> Routes:
         return routes.gone_routes(live, wanted)
 
 

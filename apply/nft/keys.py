@@ -26,11 +26,7 @@ class FrontendKey:
         """Return the frontend that a key names; for a range of ports, the one with its first port; None for a key of
         another form."""
         ports = self.ports(key)
-        return self._frontend(key, ports[0]) if ports else None
-
-    def frontends(self, key: str) -> list[FrontendAddress]:
-        """Return the frontends that a key names, one for each port."""
-        return [self._frontend(key, port) for port in self.ports(key)]
+        return self.at(key, ports[0]) if ports else None
 
     def ports(self, key: str) -> range:
         """Return the ports that a key names; none for a key of another form."""
@@ -43,7 +39,8 @@ class FrontendKey:
     def _parts(self) -> int:
         return 1 + (not self.nodeport) + (self.protocol is None)
 
-    def _frontend(self, key: str, port: int) -> FrontendAddress:
+    def at(self, key: str, port: int) -> FrontendAddress:
+        """Return the frontend of one of the ports that a key names."""
         parts = key.split(" . ")
         return FrontendAddress(None if self.nodeport else parts[0], self.protocol or parts[-2], port)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from svcc.apply.nft.keys import FrontendKey
-from svcc.apply.nft.slots import Slot, Slots, changed_keys
+from svcc.apply.nft.slots import Slots, changed_keys
 from svcc.kernel.nft.state import FAMILIES, NftState, Table
-from svcc.kernel.steps import Route
+from svcc.kernel.routes import Route, Routes, routes_to
+from svcc.kernel.steps import FrontendAddress
 
 _NOTHING = Table("")
 
@@ -20,17 +22,17 @@ def routes(state: NftState) -> Iterator[Route]:
                 yield from _routes(slots, key, slots.table.sets[name].elements)
 
 
-def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
+def gone_routes(live: NftState, wanted: NftState) -> Routes:
     """Return the routes of ``live`` that ``wanted`` lacks. Only frontends that differ are looked at."""
-    gone: set[Route] = set()
-    kept: set[Route] = set()
+    gone: list[Route] = []
+    kept: list[Route] = []
     for family in FAMILIES:
         old, new = _slots(live, family), _slots(wanted, family)
         for name, keys in changed_keys(old, new).items():
             for slots, found in ((old, gone), (new, kept)):
                 if name in slots.frontend_maps.keys:
-                    found.update(_routes(slots, slots.frontend_maps.keys[name], keys))
-    return gone - kept
+                    found.extend(_routes(slots, slots.frontend_maps.keys[name], keys))
+    return Routes.of(gone) - Routes.of(kept)
 
 
 def _slots(state: NftState, family: str) -> Slots:
@@ -44,21 +46,37 @@ def _routes(slots: Slots, known: FrontendKey, keys: Iterable[str]) -> Iterator[R
     services = slots.table.sets[name].elements if name in slots.table.sets else {}
     for key in keys:
         verdict, _ = services.get(key, ("", ""))
-        frontends = None
         for slot in slots.of(verdict):
             endpoint = slots.endpoint(slot, key)
-            if not endpoint:
+            ports = known.ports(key) if endpoint else range(0)
+            if not ports:
                 continue
-            frontends = known.frontends(key) if frontends is None else frontends
-            mapping = dict(slot.port) if isinstance(slot.port, tuple) else None
-            for frontend in frontends:
-                port = _port(slot, mapping, frontend.port)
-                if port is not None:
-                    yield Route(frontend, endpoint, port)
+            frontend = known.at(key, ports[0])
+            if isinstance(slot.port, tuple):
+                yield from _mapped(frontend, ports, endpoint, slot.port)
+            else:
+                yield from routes_to(frontend, len(ports), endpoint, slot.port)
 
 
-def _port(slot: Slot, mapping: Mapping[str, str] | None, port: int) -> int | None:
-    if mapping is not None:
-        found = mapping.get(str(port))
-        return None if found is None else int(found)
-    return slot.port if isinstance(slot.port, int) else port
+def _mapped(
+    frontend: FrontendAddress, ports: range, endpoint: str, mapping: tuple[tuple[str, str], ...]
+) -> Iterator[Route]:
+    """Yield the routes of those of a frontend's ports for which a mapping has the endpoint's."""
+    for first, to, count in _runs(mapping):
+        start, stop = max(first, ports.start), min(first + count, ports.stop)
+        if start < stop:
+            at = FrontendAddress(frontend.address, frontend.protocol, start)
+            yield Route(at, endpoint, to + start - first, stop - start)
+
+
+@lru_cache(maxsize=256)
+def _runs(mapping: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int, int], ...]:
+    """Return a mapping of ports as runs: the first port, what it is mapped to, and how many follow one to one."""
+    found: list[tuple[int, int, int]] = []
+    for port, to in sorted((int(port), int(to)) for port, to in mapping):
+        first, start, count = found[-1] if found else (0, 0, 0)
+        if count and (port, to) == (first + count, start + count):
+            found[-1] = first, start, count + 1
+        else:
+            found.append((port, to, 1))
+    return tuple(found)

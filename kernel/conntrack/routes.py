@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.conntrack.entries import Connection, Volume, connections
 from svcc.kernel.local_addresses import serving
-from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.routes import Destination, Frontends, Route, Routes, Way
+from svcc.kernel.steps import FrontendAddress
 
 
 class Usage(NamedTuple):
@@ -27,34 +28,33 @@ class Usage(NamedTuple):
 class _RoutesByConnection:
     """Routes that are looked up by what a connection shows of them."""
 
-    def __init__(self, routes: Iterable[Route], serves: Callable[[str], bool]) -> None:
+    def __init__(self, routes: Routes, serves: Callable[[str], bool]) -> None:
         self._serves = serves
-        self._routes = {
-            (r.frontend.address, r.frontend.protocol, r.frontend.port, r.endpoint, r.port): r for r in routes
-        }
+        self._routes = routes
 
     def of(self, one: Connection) -> Route | None:
-        """Return the route that a connection took, through its address or through a node port; None where it is none of
-        these routes."""
-        route = self._routes.get((one.address, one.protocol, one.port, one.endpoint, one.target))
-        if route is None:
-            route = self._routes.get((None, one.protocol, one.port, one.endpoint, one.target))
-            return route if route is not None and self._serves(one.address) else None
-        return route
+        """Return the route that a connection took, of its port alone, through its address or through a node port; None
+        where it is none of these routes."""
+        for address in (one.address, None):
+            if self._routes.holds(Way(address, one.protocol, one.endpoint, one.target - one.port), one.port):
+                if address is None and not self._serves(one.address):
+                    return None
+                return Route(FrontendAddress(address, one.protocol, one.port), one.endpoint, one.target)
+        return None
 
 
-def count(routes: Collection[Route]) -> Counter[Route]:
-    """Return how many connections each route has now; routes without any are left out. Errors: StepError."""
+def count(routes: Routes) -> Counter[Route]:
+    """Return how many connections each route has now, port by port; without those that have none. Errors: StepError."""
     return Counter({route: used.connections for route, used in usage(routes).items()})
 
 
-def usage(routes: Collection[Route]) -> dict[Route, Usage]:
-    """Return the usage of each route that has connections now. Errors: StepError."""
+def usage(routes: Routes) -> dict[Route, Usage]:
+    """Return the usage of each route that has connections now, port by port. Errors: StepError."""
     found: dict[Route, Usage] = {}
     if not routes:
         return found
     by_connection = _RoutesByConnection(routes, serving(()))
-    for one in connections({route.frontend.protocol for route in routes}):
+    for one in connections({way.protocol for way, _, _ in routes.ranges()}):
         route = by_connection.of(one)
         if route is not None:
             found[route] = found.get(route, Usage()).plus(Usage(1, one.volume))
@@ -87,9 +87,7 @@ def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
     return found
 
 
-def stale_connections(
-    left: Collection[Route], served: Collection[FrontendAddress], networks: Collection[str] = ()
-) -> list[Connection]:
+def stale_connections(left: Routes, served: Frontends, networks: Collection[str] = ()) -> list[Connection]:
     """Return the UDP connections that would go on to where nothing answers them. Errors: StepError.
 
     A UDP client may go on sending for ever, and the kernel then never forgets its connection.
@@ -99,13 +97,13 @@ def stale_connections(
     local addresses serve node ports now; none: all. Connections through this machine to another machine's address are
     left alone, whatever their port is.
     """
-    gone = [route for route in left if route.frontend.protocol == "udp"]
-    new = {(frontend.address, frontend.port) for frontend in served if frontend.protocol == "udp"}
-    if not gone and not new:
+    gone = left.over("udp")
+    if not gone and not any(to.protocol == "udp" for to, _, _ in served.ranges()):
         return []
     by_connection, serves = _RoutesByConnection(gone, serving(())), serving(networks)
 
     def is_new(one: Connection) -> bool:
-        return (one.address, one.port) in new or ((None, one.port) in new and serves(one.address))
+        to_node_port = served.holds(Destination(None, "udp"), one.port)
+        return served.holds(Destination(one.address, "udp"), one.port) or (to_node_port and serves(one.address))
 
     return [one for one in connections(("udp",)) if by_connection.of(one) or (not one.translated and is_new(one))]

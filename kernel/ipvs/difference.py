@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, VirtualServers, frontend_of, socket_of
-from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Verb
+from svcc.kernel.routes import Destination, Route, Routes, routes_to
+from svcc.kernel.routes import Frontends as FrontendSet
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Verb
 
 PART = "ipvsadm"
 
@@ -102,17 +104,23 @@ def served(servers: VirtualServers) -> Iterator[Route]:
 
 def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
     for key, virtual in servers.items():
-        for at in _frontends(key, virtual):
+        for (address, protocol), first, last in _ranges(_frontends(key, virtual)):
             for server, real in virtual.servers.items():
-                address, port = socket_of(server)
-                yield Route(at, address, port or at.port), real
+                endpoint, port = socket_of(server)
+                at = FrontendAddress(address, protocol, first)
+                for route in routes_to(at, last - first + 1, endpoint, port or None):
+                    yield route, real
 
 
-def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:
+def _ranges(frontends: Frontends) -> Iterator[tuple[Destination, int, int]]:
+    return FrontendSet((Destination(one.address, one.protocol), one.port, one.port) for one in frontends).ranges()
+
+
+def routes_gone(live: VirtualServers, wanted: VirtualServers) -> Routes:
     """Return the routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: the others
     keep their frontends and routes."""
     before = _differing(live, wanted)
-    return {*routes(before)} - {*routes(_differing(wanted, live))} if before else set()
+    return Routes.of(routes(before)) - Routes.of(routes(_differing(wanted, live))) if before else Routes()
 
 
 def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:

@@ -7,11 +7,12 @@ by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g CHAIN``) or together with
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.routes import Destination, Frontends, Route, Routes, routes_to
+from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.state import Rules, Table, leads_to
 
@@ -111,28 +112,25 @@ def routes(table: Table, meaning: Meaning) -> Iterator[Route]:
     return _routes(table, fronts(table, meaning))
 
 
-def served(table: Table, meaning: Meaning, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+def served(table: Table, meaning: Meaning, frontends: Frontends) -> Frontends:
     """Return those of the given frontends that the nat table serves. Only their routes are made."""
-    known = [front for front in fronts(table, meaning) if any(_holds(front, frontend) for frontend in frontends)]
-    return {route.frontend for route in _routes(table, known)} & {*frontends}
+    known = [front for front in fronts(table, meaning) if _ports_of(front) & frontends]
+    return Routes.of(_routes(table, known)).frontends & frontends
 
 
-def _holds(front: FrontendRule, frontend: FrontendAddress) -> bool:
+def _ports_of(front: FrontendRule) -> Frontends:
     own = front.frontend
-    return (own.address, own.protocol) == (
-        frontend.address,
-        frontend.protocol,
-    ) and own.port <= frontend.port <= front.last
+    return Frontends([(Destination(own.address, own.protocol), own.port, front.last)])
 
 
-def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
+def routes_gone(before: Table, after: Table, meaning: Meaning) -> Routes:
     """Return the routes of the nat table ``before`` that ``after`` lacks. Only routes of frontends that differ are
     made."""
     old, new = fronts(before, meaning), fronts(after, meaning)
     same = {_reach(front, before) for front in old} & {_reach(front, after) for front in new}
     gone = (front for front in old if _reach(front, before) not in same)
     come = (front for front in new if _reach(front, after) not in same)
-    return set(_routes(before, gone)) - set(_routes(after, come))
+    return Routes.of(_routes(before, gone)) - Routes.of(_routes(after, come))
 
 
 def _reach(front: FrontendRule, table: Table) -> tuple[FrontendAddress, int, tuple[Rules, ...]]:
@@ -145,10 +143,8 @@ def _routes(table: Table, some: Iterable[FrontendRule]) -> Iterator[Route]:
         for chain in front.through:
             if chain not in known:
                 known[chain] = tuple(dict.fromkeys(_endpoints(table.chains.get(chain, ()))))
-            for port in range(front.frontend.port, front.last + 1):
-                frontend = FrontendAddress(front.frontend.address, front.frontend.protocol, port)
-                for address, own in known[chain]:
-                    yield Route(frontend, address, port if own is None else own)
+            for address, own in known[chain]:
+                yield from routes_to(front.frontend, front.last - front.frontend.port + 1, address, own)
 
 
 def _endpoints(rules: Rules) -> Iterator[Endpoint]:

@@ -11,7 +11,8 @@ import pytest
 from svcc.kernel import conntrack, tools
 from svcc.kernel.conntrack import Connection, Usage, Volume
 from svcc.kernel.namespaces import Namespace
-from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.steps import FrontendAddress
 
 pytestmark = pytest.mark.kernel
 
@@ -58,6 +59,10 @@ DNS6 = Route(FrontendAddress("fd00:19::1", "udp", 53), "::1", 5353)
 WEB = Route(FrontendAddress("198.19.0.1", "tcp", 80), "127.0.0.1", 8080)
 
 
+def _new(*frontends: FrontendAddress) -> Frontends:
+    return Frontends((Destination(one.address, one.protocol), one.port, one.port) for one in frontends)
+
+
 @pytest.mark.usefixtures("namespace")
 @pytest.mark.parametrize("by_tool", [True, False], ids=["tool", "netlink"])
 def test_connections_are_counted_by_route(by_tool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +71,8 @@ def test_connections_are_counted_by_route(by_tool: bool, monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 8080)):
         held = [send("198.19.0.1", 53), send("198.19.0.1", 53), send("fd00:19::1", 53), send("198.19.0.2", 53)]
         held.append(send("198.19.0.1", 80, socket.SOCK_STREAM))
-        assert conntrack.count([DNS4, DNS6, WEB]) == {DNS4: 2, DNS6: 1, WEB: 1}
-        assert conntrack.count([]) == {}
+        assert conntrack.count(Routes.of([DNS4, DNS6, WEB])) == {DNS4: 2, DNS6: 1, WEB: 1}
+        assert conntrack.count(Routes()) == {}
         for one in held:
             one.close()
 
@@ -86,7 +91,8 @@ def test_what_went_over_connections_is_added_up_where_the_kernel_counts(
         late = send("198.19.0.1", 53)
         _, client = server.recvfrom(10)
         server.sendto(b"yes", client)
-        assert conntrack.usage([DNS4, WEB]) == {DNS4: Usage(2, Volume(1, 29, 1, 31))}  # with 28 bytes of headers
+        volume = Volume(1, 29, 1, 31)  # with 28 bytes of headers
+        assert conntrack.usage(Routes.of([DNS4, WEB])) == {DNS4: Usage(2, volume)}
         late.close()
     early.close()
 
@@ -99,7 +105,7 @@ def test_node_ports_are_counted_whatever_the_address() -> None:
     )
     route = Route(FrontendAddress(None, "udp", 30053), "127.0.0.1", 5353)
     with send("10.0.0.9", 30053):
-        assert conntrack.count([route]) == {route: 1}
+        assert conntrack.count(Routes.of([route])) == {route: 1}
 
 
 @pytest.mark.usefixtures("namespace")
@@ -113,7 +119,8 @@ def test_only_udp_to_what_left_and_to_what_came_is_stale() -> None:
             send("198.19.0.1", 80, socket.SOCK_STREAM),
         ]
         stale = conntrack.stale_connections(
-            [DNS4, WEB], [FrontendAddress("198.19.0.2", "udp", 53), FrontendAddress("198.19.0.2", "tcp", 80)]
+            Routes.of([DNS4, WEB]),
+            _new(FrontendAddress("198.19.0.2", "udp", 53), FrontendAddress("198.19.0.2", "tcp", 80)),
         )
         assert sorted((one.address, one.protocol) for one in stale) == [("198.19.0.1", "udp"), ("198.19.0.2", "udp")]
         before = set(conntrack.connections())
@@ -127,13 +134,13 @@ def test_only_udp_to_what_left_and_to_what_came_is_stale() -> None:
 @pytest.mark.usefixtures("namespace")
 def test_ipv6_is_forgotten_too() -> None:
     with send("fd00:19::1", 53):
-        assert conntrack.forget(conntrack.stale_connections([DNS6], [])) == 1
-        assert conntrack.count([DNS6]) == {}
+        assert conntrack.forget(conntrack.stale_connections(Routes.of([DNS6]), Frontends())) == 1
+        assert conntrack.count(Routes.of([DNS6])) == {}
 
 
 def test_without_anything_to_forget_the_kernel_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "run", lambda *_: pytest.fail("asked"))
-    assert conntrack.stale_connections([WEB], [FrontendAddress("198.19.0.2", "tcp", 80)]) == []
+    assert conntrack.stale_connections(Routes.of([WEB]), _new(FrontendAddress("198.19.0.2", "tcp", 80))) == []
     assert conntrack.forget([]) == 0
 
 

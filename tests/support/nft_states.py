@@ -66,7 +66,7 @@ def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
         "moves": affinity.moves(old, new),
         "steps": [(step.title, step.size) for step in DRIVER.steps(old, new, SCOPE, HERE)],
         "left": left,
-        "come": {route.frontend for route in come} - DRIVER.serves(old, {route.frontend for route in come}),
+        "come": come.frontends - DRIVER.serves(old, come.frontends),
     }
 
 

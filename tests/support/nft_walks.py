@@ -148,11 +148,10 @@ def _value(named: NamedSet, key: FrontendKey, packet: FrontendAddress) -> str:
 
 def packets(*tables: Table) -> set[FrontendAddress]:
     """Return packets to all frontends of some tables; of those that are ranges, to their first and last ports."""
-    found = set()
+    found = set[FrontendAddress]()
     for table in tables:
         maps = FrontendMaps.of(table)
         for key, name in maps.services.items():
             for text in table.sets[name].elements if name in table.sets else ():
-                frontends = key.frontends(text)
-                found.update(frontends[:1] + frontends[-1:])
+                found.update(key.at(text, port) for ports in [key.ports(text)] for port in (*ports[:1], *ports[-1:]))
     return found

@@ -26,6 +26,6 @@ def whole_plan(driver: XtablesDriver, old: State, new: State) -> dict[str, Any]:
         "steps": [(step.title, step.size) for step in driver.steps(old, new, Scope(new.prefix or old.prefix), _HERE)],
         "left": left,
         "come": come,
-        "served": driver.serves(old, {route.frontend for route in come}),
+        "served": driver.serves(old, come.frontends),
         "nothing": (old.empty, new.empty),
     }

@@ -21,7 +21,8 @@ from svcc.apply.drivers.rules import table_order
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
-from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Verb
+from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Verb
 from svcc.kernel.xtables import delta as module
 from svcc.kernel.xtables.delta import delta, ordered
 from svcc.kernel.xtables.loading import TRANSLATING
@@ -266,7 +267,7 @@ def test_one_endpoint_among_100_000_is_one_chain() -> None:
         program.services[number].endpoints[0],
         other.endpoints[0],
     )
-    assert DRIVER.gone_routes(live, wanted) == {Route(frontend, str(old.address), 8080)}
+    assert {*DRIVER.gone_routes(live, wanted)} == {Route(frontend, str(old.address), 8080)}
     changes = list(DRIVER.changes(live, wanted))
     assert [(c.verb, c.kind, c.frontend, c.label) for c in changes] == [
         (Verb.REMOVE, "rule", frontend, other.name),
@@ -321,25 +322,23 @@ def test_a_chain_whose_name_was_cut_is_placed_by_what_leads_there() -> None:
 @given(programs_for(IPTABLES))
 def test_routes_are_those_of_the_program(case: tuple[ir.Program, ir.Node | None]) -> None:
     program, node = case
-    found = set[Route]()
+    found = Routes()
     for driver, text in _scripts(program, node):
-        found.update(driver.routes(driver.parse(text, Scope(program.cluster.prefix))))
-    assert found == set(_routes(program, node))
+        found |= Routes.of(driver.routes(driver.parse(text, Scope(program.cluster.prefix))))
+    assert found == Routes.of(_routes(program, node))
 
 
 def _routes(program: ir.Program, node: ir.Node | None) -> list[Route]:
     return [
         Route(
-            FrontendAddress(
-                None if f.address is None else str(f.address), f.port.protocol.value, f.ports.first + offset
-            ),
+            FrontendAddress(None if f.address is None else str(f.address), f.port.protocol.value, f.ports.first),
             str(e.address),
-            f.target(e) + offset,
+            f.target(e),
+            len(f.ports),
         )
         for f in frontends(program, node)
         if not f.restricted or f.allow_from
         for e in f.endpoints
-        for offset in range(len(f.ports))
     ]
 
 
@@ -353,7 +352,7 @@ def test_what_left_is_what_the_other_state_lacks(
             program = replace(program, cluster=replace(program.cluster, prefix="LB"))
             states.append(driver.parse(dict(_scripts(program, node))[driver], Scope("LB")))
         live, wanted = states
-        assert driver.gone_routes(live, wanted) == set(driver.routes(live)) - set(driver.routes(wanted))
+        assert driver.gone_routes(live, wanted) == Routes.of(driver.routes(live)) - Routes.of(driver.routes(wanted))
 
 
 @given(programs_for(IPTABLES))
@@ -362,11 +361,15 @@ def test_what_is_served_is_what_has_routes(case: tuple[ir.Program, ir.Node | Non
     scope = Scope(program.cluster.prefix)
     for driver, text in _scripts(program, node):
         state = driver.parse(text, scope)
-        frontends = sorted({route.frontend for route in driver.routes(state)}, key=str)
-        for some in (frontends[:3], frontends[-1:], frontends):
-            asked = {*some, FrontendAddress("192.0.2.1", "tcp", 80), FrontendAddress(None, "udp", 9)}
-            assert driver.serves(state, asked) == asked & {*frontends}
-        assert driver.serves(state, ()) == set()
+        served = Routes.of(driver.routes(state)).frontends
+        ranges, others = (
+            [*served.ranges()],
+            [(Destination("192.0.2.1", "tcp"), 80, 80), (Destination(None, "udp"), 1, 9)],
+        )
+        for some in (ranges[:3], ranges[-1:], ranges):
+            asked = Frontends([*some, *others])
+            assert driver.serves(state, asked) == asked & served
+        assert not driver.serves(state, Frontends())
 
 
 def test_an_address_that_is_excluded_is_none_that_is_served() -> None:

@@ -29,6 +29,7 @@ from svcc.kernel.ipvs.servers import (
     parse_table,
     servers_text,
 )
+from svcc.kernel.routes import Routes
 from svcc.kernel.steps import FrontendAddress
 from svcc.targets import targets
 from svcc.targets.capability import check_target
@@ -104,8 +105,8 @@ def test_routes_are_those_of_the_places_that_have_the_mark() -> None:
     scope = scope_of(bundles[0]).including(*bundles)
     together, apart, other = map(_made, bundles)
     assert {*routes(IpvsadmDriver().parse(part(bundles[0], "ipvsadm"), scope))} == {*routes(together)}
-    assert {*routes(together)} == {*routes(apart)}
-    assert routes_gone(together, apart) == routes_gone(apart, together) == set()
+    assert Routes.of(routes(together)) == Routes.of(routes(apart))
+    assert routes_gone(together, apart) == routes_gone(apart, together) == Routes()
     gone = routes_gone(together, other)
     assert {(route.frontend.protocol, route.frontend.port, route.port) for route in gone} == {("udp", 443, 443)}
     assert FrontendAddress("10.0.0.4", "tcp", 30080) in {route.frontend for route in routes(together)}

@@ -17,7 +17,8 @@ from svcc.apply.scope import Scope
 from svcc.apply.states import DifferingPart, States
 from svcc.kernel.link.devices import Device
 from svcc.kernel.nft.state import NftState, Table
-from svcc.kernel.steps import FrontendAddress, Route
+from svcc.kernel.routes import Route
+from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.state import State
 from svcc.kernel.xtables.state import Table as XtablesTable
 from svcc.plan_text import answered, fate_text, moved, released
