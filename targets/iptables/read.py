@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
 from itertools import pairwise
 
@@ -122,6 +123,9 @@ class _TableCheck:
         self._kinds = {name: self._kind(name, line) for name, line in table.chains.items()}
         self._places: dict[str | None, int] = {name: place for place, name in enumerate(table.chains)}
         self.marks: set[int] = set()
+        ported = _chains_with(table, lambda one: isinstance(one, Dnat) and one.port is not None)
+        #: Chains that give packets a port, or go on to such a chain.
+        self._for_one_port = ported | _chains_with(table, lambda one: isinstance(one, Goto) and one.chain in ported)
 
     def run(self) -> None:
         """Check the table. Errors: RefusedText."""
@@ -254,6 +258,8 @@ class _TableCheck:
                     )
                 if kind in ("AT", "FROM"):
                     self._check_branch(placed, chain)
+                elif chain in self._for_one_port and any(map(_is_range, placed.rule.matches)):
+                    raise line.refused("the ports of this range would be one port of the endpoint", chain)
                 return f"{'jump' if isinstance(verdict, Jump) else 'goto'}:{kind}"
             case SetMark(value, mask) if value in (0, mask):
                 self._bit(line, mask)
@@ -316,6 +322,15 @@ class _TableCheck:
         if rest == name or not address or not of_it.fullmatch(rest):
             raise placed.line.refused(f"{quoted(name)} is no list of this endpoint's clients", name, Code.BUNDLE_NAME)
         return word
+
+
+def _chains_with(table: ReadTable, fits: Callable[[Verdict], bool]) -> set[str]:
+    """Return the chains that have a rule with such a verdict."""
+    return {name for name, rules in table.rules.items() if any(fits(placed.rule.verdict) for placed in rules)}
+
+
+def _is_range(match: Match) -> bool:
+    return isinstance(match, Proto) and match.ports is not None and match.ports.first != match.ports.last
 
 
 def _first_wrong(pattern: re.Pattern[str], words: list[str], rules: list[Placed]) -> Placed | None:

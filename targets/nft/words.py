@@ -190,11 +190,11 @@ def _port(key: Expression, port: Expression | None, table: TableCheck) -> None:
     match port:
         case None:
             return
-        case Word(int(number)) if 0 < number < 1 << 16:
+        case Word(int(number)) if 0 < number < 1 << 16 and not (own and own.ranges):
             return
         case Lookup(asked, Named() as named) if own and asked == own.port and table.kind_of_set(named) == "ports":
             return
-    raise NotRead("the endpoint's port is a number, or its range's map gives it")
+    raise NotRead("the endpoint's port is a number, or for a range its map gives it")
 
 
 def _choose(number: Expression, runs: tuple[tuple[Expression, Statement], ...], table: TableCheck, chain: str) -> str:
