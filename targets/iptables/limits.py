@@ -10,7 +10,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import frontends, port_label, ranks
 from svcc.targets.iptables.names import PREFIX, Names
-from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
+from svcc.targets.iptables.ranges import SHIFTED_PORTS, SHIFTED_RULES, spread_ranges
 from svcc.targets.iptables.weights import BUCKETS, units
 
 #: The most rules of one weighted round robin. Each is one turn.
@@ -22,10 +22,13 @@ _SMALLER = "choose weights that, in lowest terms, add up to at most"
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
     """Return what the target refuses because of the length of a name, a scheduler, or a range of ports."""
     yield from _prefix(program.cluster)
-    yield from _chain_names(program)
     for service in program.services:
         yield from _scheduler(service)
         yield from _ranges(service)
+    if too_many := _shifted_rules(program):
+        yield too_many
+    else:
+        yield from _chain_names(program)
 
 
 def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
@@ -69,11 +72,37 @@ def _labels(program: ir.Program, service: ir.Service) -> Iterator[tuple[str, ir.
 
 def _ranges(service: ir.Service) -> Iterator[Diagnostic]:
     for port in service.ports:
-        shifted = port.target != port.ports.first or port.nodeport not in (None, port.targets)
-        if len(port.ports) > SHIFTED_PORTS and (shifted or any(e.port is not None for e in service.endpoints)):
+        if len(port.ports) > SHIFTED_PORTS and _is_shifted(service, port):
             message = f"{len(port.ports)} ports with other numbers at the endpoints take a chain each on iptables"
             hint = f"at most {SHIFTED_PORTS}, or let the endpoints listen on the service's own ports"
             yield Diagnostic(Code.TARGET_LIMIT, message, port.span or service.span, hint)
+
+
+def _is_shifted(service: ir.Service, port: ir.Port) -> bool:
+    """Whether the ports of a range may have other numbers at the endpoints."""
+    if len(port.ports) == 1:
+        return False
+    shifted = port.target != port.ports.first or port.nodeport not in (None, port.targets)
+    return shifted or any(endpoint.port is not None for endpoint in service.endpoints)
+
+
+def _shifted_rules(program: ir.Program) -> Diagnostic | None:
+    """Return the error where shifted ranges need too many rules: a few words of a program may ask for a million."""
+    left = SHIFTED_RULES
+    for service in program.services:
+        external = 1 + len(service.masquerade_from) + len(service.allow_from)
+        for port in service.ports:
+            if _is_shifted(service, port):
+                left -= len(port.ports) * (len(service.addresses) + 2 * external + 2 * len(service.endpoints))
+            if left < 0:
+                return Diagnostic(
+                    Code.TARGET_LIMIT,
+                    f"with port {port.ports} of service {service.name}, ranges with other numbers at the endpoints take "
+                    f"more than {SHIFTED_RULES:,} rules: for each port one at each address and for each endpoint",
+                    port.spans.get("ports", port.span) or service.span,
+                    "make the range smaller, let the endpoints listen on the service's own ports, or use nft",
+                )
+    return None
 
 
 def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:

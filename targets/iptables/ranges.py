@@ -16,6 +16,8 @@ from svcc.compiler.frontends import Frontend
 
 #: The most ports of a range that is shifted: each port needs a chain, with a rule for each endpoint.
 SHIFTED_PORTS = 1024
+#: The most rules that all shifted ranges of a program may need together, which take svcc some 300 MB.
+SHIFTED_RULES = 300_000
 
 
 def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:

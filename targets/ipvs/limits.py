@@ -9,17 +9,22 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Span
 from svcc.targets.ipvs.sets import PREFIX
-from svcc.targets.ipvs.virtual import RANGE_PORTS, address_text, by_mark, is_large, range_mark, service_mark
-
-#: The most elements that one port statement may put into a set: ports by endpoints, or by networks. A million take some
-#: 100 MB.
-_ELEMENTS = 1 << 20
+from svcc.targets.ipvs.virtual import (
+    RANGE_OBJECTS,
+    RANGE_PORTS,
+    address_text,
+    by_mark,
+    is_large,
+    range_mark,
+    service_mark,
+)
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
     """Return what the target refuses: names that are too long, marks that clash, and what IPVS cannot combine."""
     yield from _names(program.cluster)
     yield from _marks(program)
+    yield from _ranges(program)
     for service in program.services:
         if service.scheduler is ir.Scheduler.DH:
             yield from _destination_hash(service)
@@ -94,20 +99,39 @@ def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
                 span or service.span,
                 hint=f"let endpoints listen on the same ports, split the range into some of {RANGE_PORTS}, or use nft",
             )
-    families = [sum(e.address.version == version for e in service.endpoints) for version in (4, 6)]
-    for count, noun, span in (
-        (max(families), "endpoints", port.spans.get("ports", port.span)),
-        (len(service.allow_from), "networks", service.spans.get("allow-from")),
-        (len(service.masquerade_from), "networks", service.spans.get("masquerade")),
-    ):
-        if count * len(port.ports) > _ELEMENTS:
-            yield Diagnostic(
-                Code.TARGET_LIMIT,
-                f"ipvs needs a set of {len(port.ports)} ports for each of {count} {noun}, which is more than "
-                f"{_ELEMENTS} elements",
-                span or service.span,
-                hint="make the range smaller, or use nft or iptables",
-            )
+
+
+def _ranges(program: ir.Program) -> Iterator[Diagnostic]:
+    """Check how many objects the kernel needs for ranges of ports: a few words of a program may ask for millions."""
+    left = RANGE_OBJECTS
+    at_nodes = max((len(node.addresses) for node in program.nodes), default=1)
+    for service in program.services:
+        for port in service.ports:
+            if len(port.ports) == 1:
+                continue
+            left -= len(port.ports) * _for_each_port(service, port, at_nodes)
+            if left < 0:
+                yield Diagnostic(
+                    Code.TARGET_LIMIT,
+                    f"with port {port.ports} of service {service.name}, ranges take more than {RANGE_OBJECTS:,} objects "
+                    "of ipvs and ipset: for each port some at each address, and for each endpoint and network",
+                    port.spans.get("ports", port.span) or service.span,
+                    hint="make the range smaller, leave addresses out, or use nft or iptables",
+                )
+                return
+
+
+def _for_each_port(service: ir.Service, port: ir.Port, at_nodes: int) -> int:
+    """Return how many objects each port of a range needs at most."""
+    further = service.forward is not ir.Forward.MASQUERADE or service.masquerade is ir.Masquerade.ALWAYS
+    external = len(service.external_ips) + (at_nodes if port.nodeport else 0)
+    number = len(service.endpoints) + external * (1 + len(service.allow_from))
+    for version in (4, 6):
+        endpoints = sum(one.address.version == version for one in service.endpoints)
+        addresses = sum(one.version == version for one in service.addresses) + (at_nodes if port.nodeport else 0)
+        each = 2 + further + len(service.masquerade_from) + (0 if is_large(port.ports) else endpoints)
+        number += addresses * each
+    return number
 
 
 def _marked(service: ir.Service) -> Iterator[Diagnostic]:

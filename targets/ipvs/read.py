@@ -28,6 +28,7 @@ from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, mark_i
 from svcc.targets.ipvs.state import FamilyState, family_state
 from svcc.targets.ipvs.virtual import (
     ONE_PACKET,
+    RANGE_OBJECTS,
     address_text,
     element_of,
     frontends_of,
@@ -106,13 +107,17 @@ def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
     prefix: str | None = None
     sets: dict[str, _Set] = {}
     current = ""
+    left = RANGE_OBJECTS
     for line in text.lines():
         if found := _ADD.fullmatch(line.text):
             if found[1] != current:
                 raise line.refused(
                     f"elements stand behind the `create` of their set, which is not {found[1]} here", found[1]
                 )
-            _add(sets[current], line, found[2], found["options"] or "")
+            made = _add(sets[current], line, found[2], found["options"] or "")
+            left -= made if made > 1 else 0
+            if left < 0:
+                raise line.refused(f"with this one, ranges of ports are more than {RANGE_OBJECTS:,} elements", found[2])
         elif found := _CREATE.fullmatch(line.text):
             prefix, read = _create(line, found, prefix)
             current = found[1]
@@ -154,7 +159,8 @@ def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, 
     return prefix, _Set(line, purpose, version, ir.PortRange(*numbers) if numbers else None)
 
 
-def _add(to: _Set, line: Line, element: str, options: str) -> None:
+def _add(to: _Set, line: Line, element: str, options: str) -> int:
+    """Add an element, or all of a range, to its set, and return how many that are. Errors: RefusedText."""
     some = [*unfolded(element)]
     for one in (some[0], some[-1]):  # all other elements are between these two
         wrong = element_fault(one, to.purpose.type, to.version, to.ports)
@@ -174,6 +180,7 @@ def _add(to: _Set, line: Line, element: str, options: str) -> None:
         to.marks.update(dict.fromkeys(some, mark))
     elif options:
         raise line.refused("neither a set nor an element as the target prints them")
+    return len(some)
 
 
 def _unable(purpose: Purpose, element: str) -> str | None:

@@ -29,6 +29,9 @@ _BY_PORT = {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
 #: range is one virtual server by a packet mark. Short ranges are not: such a server cannot lead to other ports, and
 #: packets lose marks of others.
 RANGE_PORTS = 1024
+#: The most elements of sets, virtual servers and real servers that all ranges of a program may need together. A million
+#: take some 100 MB of the kernel, and 400 MB of svcc.
+RANGE_OBJECTS = 1_200_000
 
 #: The option of a real server that limits its connections.
 MOST = " -x "

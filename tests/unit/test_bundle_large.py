@@ -55,6 +55,7 @@ TEXTS: dict[str, tuple[str, Callable[[], str]]] = {
         ),
     ),
     "elements": ("ipvs", lambda: _IPVS + _SET + _many(lambda n: f"add A-CLUSTER-IP {_host(n)},tcp:080\n")),
+    "ranges of ports": ("ipvs", lambda: _IPVS + _SET + _many(lambda n: f"add A-CLUSTER-IP {_host(n)},tcp:1-65535\n")),
     "parts": ("ipvs", lambda: _IPVS + _many(lambda _: "#: part ipset\n")),
     "settings": ("ipvs", lambda: f"{_IPVS}#: part sysctl\n" + _many(lambda _: "net.ipv4.ip_forward = 1\n")),
     "elements of no set": ("nft", lambda: _TABLE + _many(_element) + "{}]}"),

@@ -27,6 +27,11 @@ def service(scheduler: str, *weights: int, name: str = "web") -> str:
     return f"service {name} {{ vip 198.19.10.0; port 80/tcp; scheduler {scheduler}; endpoints {{ {endpoints} }} }}"
 
 
+def shifted(addresses: int) -> str:
+    last = f"198.18.{addresses >> 8}.{addresses & 255}"
+    return f"service web {{ vip 198.18.0.1-{last}; port 1-1024/tcp -> 5000; endpoints {{ 100.64.0.9 }} }}"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "place", "hint"),
     [
@@ -48,6 +53,12 @@ def service(scheduler: str, *weights: int, name: str = "web") -> str:
             "SEVENTEEN-LETTERS",
             "use at most 16 characters",
         ),
+        (
+            shifted(1024),
+            Code.TARGET_LIMIT,
+            "1-1024/tcp",
+            "make the range smaller, let the endpoints listen on the service's own ports, or use nft",
+        ),
     ],
 )
 def test_refused(text: str, code: Code, place: str, hint: str) -> None:
@@ -63,6 +74,8 @@ def test_refused(text: str, code: Code, place: str, hint: str) -> None:
         service("sh", *[7] * 32),
         service("sh", 1, 31),
         "cluster { prefix SIXTEEN--LETTERS }",
+        shifted(256),
+        shifted(1024).replace(" -> 5000", ""),
     ],
 )
 def test_taken(text: str) -> None:

@@ -27,6 +27,8 @@ def direct(more: str, port: str = "80/tcp", endpoint: str = "100.64.0.9", forwar
     return f"service s {{ vip 198.19.0.1; port {port}; forward {forward}; {more}; endpoints {{ {endpoint} }} }}\n"
 
 
+_NETWORKS = [f"10.{number}.0.0/16" for number in range(17)]
+
 #: A program, and the codes with the words that they point at.
 REFUSED = {
     "a prefix too long for set names": (
@@ -66,8 +68,23 @@ REFUSED = {
         [("SVC062", "1-65535/udp")],
     ),
     "a large range by many networks": (
-        SERVICE.replace("80/tcp", "1-65535/udp; allow-from " + " ".join(f"10.{n}.0.0/16" for n in range(17))),
-        [("SVC062", "10.0.0.0/16")],
+        SERVICE.replace("80/tcp", "1-65535/udp; external-ip 203.0.113.7; allow-from " + " ".join(_NETWORKS)),
+        [("SVC062", "1-65535/udp")],
+    ),
+    "a large range at many addresses": (
+        SERVICE.replace("198.19.0.1", "198.19.0.1-198.19.0.10").replace("80/tcp", "1-65535/udp"),
+        [("SVC062", "1-65535/udp")],
+    ),
+    "a small range at many addresses": (
+        SERVICE.replace("198.19.0.1", "198.18.0.1-198.18.4.0").replace("80/tcp", "1-1024/udp"),
+        [("SVC062", "1-1024/udp")],
+    ),
+    "ranges that are too many together": (
+        "".join(
+            SERVICE.replace("service s", f"service s{n}").replace("0.1", f"0.{n}").replace("80/tcp", "1-65535/udp")
+            for n in range(1, 9)
+        ),
+        [("SVC062", "1-65535/udp")],
     ),
     "dh beside a draining endpoint": (
         SERVICE.replace("100.64.0.9", "100.64.0.9; 100.64.0.19 draining").replace(
@@ -94,6 +111,12 @@ REFUSED = {
 }
 
 TAKEN = {
+    "all ports, by many endpoints": SERVICE.replace("80/tcp", "1-65535/udp").replace(
+        "100.64.0.9 }", " ".join(f"100.64.0.{number};" for number in range(1, 17)) + "}"
+    ),
+    "all ports, at many addresses": SERVICE.replace("198.19.0.1", "198.19.0.1-198.19.0.8").replace(
+        "80/tcp", "1-65535/udp"
+    ),
     "the longest prefix": f"cluster {{ prefix {'P' * PREFIX} }}\n" + SERVICE,
     "the longest device name": "cluster { vip-device a-dummy-device0 }\n" + SERVICE,
     "as many ports as go": SERVICE.replace("80/tcp", "5000-6023/udp"),
