@@ -45,12 +45,23 @@ def choice(frontends: Sequence[Frontend], memory: str) -> list[str]:
         return [when + to[index] for when, index in turns]
     version = frontend.version
     network = frontend.client_length
-    lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint, _shift(frontend))}" for endpoint in frontend.endpoints]
+    lists = _client_lists(frontend, memory)
     again = [
         f"{words(_proto(protocols[index]))}{Remembered(lists[index], version, seconds, network)} {to[index]}"
         for index in range(len(to) - 1, -1, -1)
     ]
     return again + [f"{when}{Remember(lists[index], version, network)} {to[index]}" for when, index in turns]
+
+
+def _client_lists(frontend: Frontend, memory: str) -> list[str]:
+    """Return the name of each endpoint's client list.
+
+    The length of networks that count as one client is a part of it. The kernel takes a list's mask from the rule that
+    makes the list (recent_mt_check); a rule with another mask that comes to a list of the same name gets the old one.
+    """
+    beginning, shift = memory.replace("/", ":"), _shift(frontend)
+    end = "" if frontend.client_length is None else f"_{frontend.client_length}"
+    return [f"{beginning}-{_endpoint(endpoint, shift)}{end}" for endpoint in frontend.endpoints]
 
 
 def _endpoint(endpoint: ir.Endpoint, shift: int) -> str:

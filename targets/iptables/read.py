@@ -238,10 +238,10 @@ class _TableCheck:
                 return "turn"
             case Nth() | Bucket():
                 return "turn"
-            case Remembered(name, self._version, seconds, _) if 0 < seconds <= _LONGEST:
-                return self._list_word("remembered", name, placed)
-            case Remember(name, self._version, _):
-                return self._list_word("remember", name, placed)
+            case Remembered(name, self._version, seconds, network) if 0 < seconds <= _LONGEST:
+                return self._list_word("remembered", name, network, placed)
+            case Remember(name, self._version, network):
+                return self._list_word("remember", name, network, placed)
             case _:
                 raise line.refused(f"the target has no rule with {quoted(str(match))}", str(match))
 
@@ -313,12 +313,14 @@ class _TableCheck:
         if mask & (mask - 1) or not 0 < mask < 1 << 32 or len(self.marks) > 1:
             raise line.refused("the mark is one bit, and the same everywhere", f"{mask:#x}")
 
-    def _list_word(self, word: str, name: str, placed: Placed) -> str:
-        """Check that the list of an endpoint's clients has the name that the endpoint gives it, and return ``word``."""
+    def _list_word(self, word: str, name: str, network: int | None, placed: Placed) -> str:
+        """Check that the list of an endpoint's clients has the name that the endpoint and the length of the clients'
+        networks give it, and return ``word``."""
         verdict = placed.rule.verdict
         address = verdict.address if isinstance(verdict, Dnat) else ""
         rest = name.removeprefix(f"{self._names.prefix}-")
-        of_it = re.compile(rf"[A-Za-z0-9_.:-]+-{re.escape(address)}(:[0-9]+)?")
+        end = "" if network is None else f"_{network}"
+        of_it = re.compile(rf"[A-Za-z0-9_.:-]+-{re.escape(address)}(:[0-9]+)?{end}")
         if rest == name or not address or not of_it.fullmatch(rest):
             raise placed.line.refused(f"{quoted(name)} is no list of this endpoint's clients", name, Code.BUNDLE_NAME)
         return word

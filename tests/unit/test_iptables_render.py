@@ -161,11 +161,20 @@ def test_choice(text: str, choice: list[str]) -> None:
     assert chain(script(text), "SVCC-SVC-web") == choice
 
 
-def test_affinity() -> None:
-    """A client that is known goes where it went; one that is chosen for is put on the endpoint's list."""
-    again = "-m recent --update --seconds 600 --reap --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
-    put = "-m recent --set --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
-    text = service("affinity client-ip 10m", "100.64.0.9; 100.64.0.19").replace("web", "a/b")
+@pytest.mark.parametrize(
+    ("kind", "end", "mask"),
+    [
+        ("client-ip", "", "255.255.255.255"),
+        ("client-ip/32/64", "", "255.255.255.255"),
+        ("client-ip/24", "_24", "255.255.255.0"),
+    ],
+)
+def test_affinity(kind: str, end: str, mask: str) -> None:
+    """A client that is known goes where it went; one that is chosen for is put on the endpoint's list. Lists with
+    different masks have different names, because the kernel gives a list the mask that it was made with."""
+    again = f"-m recent --update --seconds 600 --reap --name SVCC-SVC-a:b-{{}}{end} --mask {mask} --rsource"
+    put = f"-m recent --set --name SVCC-SVC-a:b-{{}}{end} --mask {mask} --rsource"
+    text = service(f"affinity {kind} 10m", "100.64.0.9; 100.64.0.19").replace("web", "a/b")
     assert chain(script(text), "SVCC-SVC-a/b") == [
         f"-p tcp {again.format('100.64.0.19')} {DNAT} 100.64.0.19:8080",
         f"-p tcp {again.format('100.64.0.9')} {DNAT} 100.64.0.9:8080",
