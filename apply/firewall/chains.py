@@ -7,16 +7,21 @@ cannot be read is given where it drops by default, and left out where it does no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svcc.apply.firewall import iptables, nft
 from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rules, dropped
 from svcc.kernel import tools
-from svcc.kernel.json_values import Json, items, members, parsed, string
+from svcc.kernel.json_values import Json, integer, items, members, parsed, string
 
 _FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _LEGACY = ((4, "iptables", "ip_tables_names"), (6, "ip6tables", "ip6_tables_names"))
+#: The tables of iptables that are looked at, with their priorities (linux/netfilter_ipv4.h). Few drop anything in the
+#: mangle table's other chains.
+_TABLES = {"prerouting": {"raw": -300, "mangle": -150}}
+_FILTER = {"filter": 0}
+_CONNTRACK = -200  # NF_IP_PRI_CONNTRACK
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,15 @@ class Firewall:
     tool: str  # iptables, ip6tables, either with -legacy behind it, or nft
     policy: Kind
     rules: Rules | None  # None: they could not be read
+    hook: str
+    priority: int  # its place among the chains of its hook
     words: str = ""  # why they could not be read
+    needs_tracking: bool = True  # whether a packet that is kept from connection tracking is lost
+
+    @property
+    def tracked(self) -> bool:
+        """Whether connection tracking has seen the packets that come here."""
+        return self.hook in ("forward", "input") or self.priority > _CONNTRACK
 
     @property
     def name(self) -> str:
@@ -37,11 +50,13 @@ class Firewall:
         return f"{self.tool} {self.table} {self.chain}"
 
     def drops(self, packet: Packet) -> Dropped | None:
-        """Return where the chain drops a packet; None where it accepts the packet, or may. If its rules could not be
-        read, its policy decides."""
+        """Return where the chain drops a packet, or has it lost; None where it accepts the packet, or may. If its rules
+        could not be read, its policy decides."""
         if packet.version not in self.families:
             return None
-        return dropped(self.rules or (lambda _: ()), self.chain, self.policy, packet)
+        packet = packet if self.tracked else replace(packet, state=None)
+        found = dropped(self.rules or (lambda _: ()), self.chain, self.policy, packet)
+        return None if found and found.untracked and not self.needs_tracking else found
 
     def accept_command(self, place: Dropped, nft_words: str, iptables_words: str) -> str:
         """Return a command that inserts a rule which accepts packets, before the rule at ``place`` that drops them now,
@@ -53,26 +68,34 @@ class Firewall:
             where = f"{self.table} {place.chain}"
             at = f"insert rule {where} handle {place.place}" if place.place else f"add rule {where}"
             return f"nft {at} {nft_words} accept"
-        at = f"-I {place.chain} {place.place}" if place.place else f"-A {place.chain}"
-        return f"{self.tool} {at} {iptables_words} -j ACCEPT"
+        return f"{self.command} {'-I' if place.place else '-A'} {place.chain} {place.place}".rstrip() + (
+            f" {iptables_words} -j ACCEPT"
+        )
+
+    @property
+    def command(self) -> str:
+        """The words with which a command of iptables begins that changes the chain's table."""
+        return self.tool if self.table == "filter" else f"{self.tool} -t {self.table}"
 
 
 def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
-    """Yield the base chains of a hook: forward, input or output.
+    """Yield the base chains of a hook: prerouting, forward, input or output.
 
     ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's prefixes are left
     out as well: the rules that lead there now may be removed by the apply.
     """
     yield from _of_nft(hook, ours)
     for family, tool, names in _LEGACY:
-        tables = Path("/proc/thread-self/net", names)
-        save = f"{tool}-legacy-save"
-        if tables.exists() and "filter" in tables.read_text(encoding="ascii").split() and tools.find(save):
-            done = tools.run([save, "-t", "filter"])
-            rules, policies = iptables.read(done.stdout, ours)
-            chain = hook.upper()
-            policy = policies.get(chain, Kind.ACCEPT)
-            yield Firewall(frozenset({family}), "filter", chain, f"{tool}-legacy", policy, rules)
+        path = Path("/proc/thread-self/net", names)
+        present = path.read_text(encoding="ascii").split() if path.exists() else ()
+        for table, priority in _TABLES.get(hook, _FILTER).items():
+            save = f"{tool}-legacy-save"
+            if table in present and tools.find(save):
+                done = tools.run([save, "-t", table])
+                rules, policies = iptables.read(done.stdout, ours)
+                chain = hook.upper()
+                policy = policies.get(chain, Kind.ACCEPT)
+                yield Firewall(frozenset({family}), table, chain, f"{tool}-legacy", policy, rules, hook, priority)
 
 
 def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
@@ -89,21 +112,21 @@ def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
         chain = members(members(item).get("chain", {}))
         filters = chain.get("hook") == hook and chain.get("type") == "filter"
         if filters and chain["family"] in _FAMILIES and chain["table"] not in ours:
-            yield from _read(chain, ours)
+            yield from _read(chain, _TABLES.get(hook, _FILTER), ours)
 
 
-def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall]:
+def _read(chain: Mapping[str, Json], of_iptables: Collection[str], ours: Collection[str]) -> Iterator[Firewall]:
     family, table, name = (string(chain[name]) for name in ("family", "table", "name"))
     policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
-    by_iptables = table == "filter" and name.isupper() and family != "inet"
+    by_iptables = table in of_iptables and name.isupper() and family != "inet"
     tool = ("iptables" if family == "ip" else "ip6tables") if by_iptables else "nft"
-    listing = (
-        [f"{tool}-nft-save", "-t", "filter"] if by_iptables else ["nft", "-j", "-t", "list", "table", family, table]
-    )
+    listing = [f"{tool}-nft-save", "-t", table] if by_iptables else ["nft", "-j", "-t", "list", "table", family, table]
     rules, words = _rules(listing, ours, by_iptables=by_iptables)
     if rules is not None or policy is Kind.DROP:
         shown = table if by_iptables else f"{family} {table}"
-        yield Firewall(_FAMILIES[family], shown, name, tool, policy, rules, words)
+        yield Firewall(
+            _FAMILIES[family], shown, name, tool, policy, rules, string(chain["hook"]), integer(chain["prio"]), words
+        )
 
 
 def _rules(listing: list[str], ours: Collection[str], *, by_iptables: bool) -> tuple[Rules | None, str]:

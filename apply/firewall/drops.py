@@ -1,5 +1,6 @@
 """Find the packets of services that firewalls drop, and give a command that lets each of them through.
 
+What arrives passes PREROUTING, where it can also be kept from connection tracking, so that no rule translates it.
 Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD. The kernel's own
 balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT; the answer passes FORWARD
 (net/netfilter/ipvs/ip_vs_core.c).
@@ -8,6 +9,7 @@ balancer takes a packet at the end of INPUT, and sends it to the endpoint throug
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ _REMEDIES, _NAMED = 4, 8
 #: (RFC 5737, RFC 3849; RFC 863, discard).
 _NOBODY = {4: ip_address("192.0.2.1"), 6: ip_address("2001:db8::1")}
 _DISCARD = 9
+_DSTNAT = -100  # NF_IP_PRI_NAT_DST: from there on, packets have the destination that rules gave them
 
 
 class Drop(NamedTuple):
@@ -51,29 +54,35 @@ def drops(
     ``served``: the summaries of the services. ``families``: 4, 6 or both. ``translated``: whether rules translate the
     packets; else IPVS sends them on. ``ours``: the names of svcc's nftables tables.
     """
-    if translated:
-        yield from _translated(served, families, ours)
-        return
     frontends = [one for summary in served for one in summary.frontends]
     clients = _frontends(served) if frontends else _nobody(families)
-    yield from _arriving("input", clients, ours, known=bool(frontends))
-    yield from _arriving("output", _sent(frontends), ours, known=True)
-    yield from _answers(frontends, families, ours)
+    known, arriving = bool(frontends), [*firewalls("prerouting", ours)]
+    if translated:
+        ends = _ends(frontends) or _nobody(families)
+        early = [one for one in arriving if one.priority < _DSTNAT]
+        late = [one for one in arriving if one.priority > _DSTNAT]
+        yield from _to_addresses(early, clients, known=known)
+        yield from _answers(early, ends, known=known)
+        yield from _translated([*late, *firewalls("forward", ours)], ends)
+        return
+    ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
+    arriving = [replace(one, needs_tracking=False) for one in arriving]
+    yield from _to_addresses([*arriving, *firewalls("input", ours)], clients, known=known)
+    yield from _to_addresses(firewalls("output", ours), _sent(frontends), known=True)
+    yield from _answers([*arriving, *firewalls("forward", ours)], ends, known=known)
 
 
 # ---- rules that translate
 
 
-def _translated(served: Collection[Summary], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
-    ends = _ends([one for summary in served for one in summary.frontends])
-    ends = ends or _nobody(families)
+def _translated(found: Iterable[Firewall], ends: Collection[_To]) -> Iterator[Drop]:
     packets = [*_requests(ends, "dnat"), *_replies(ends, "dnat")]
-    for one in firewalls("forward", ours):
+    for one in found:
         if (place := _first(one, packets)) is not None:
             if one.tool == "nft":
                 remedy = f"nft insert rule {one.table} {one.chain} ct status dnat accept"
             else:
-                remedy = f"{one.tool} -I {one.chain} -m conntrack --ctstate DNAT -j ACCEPT"
+                remedy = f"{one.command} -I {one.chain} -m conntrack --ctstate DNAT -j ACCEPT"
             yield Drop(one.name, _state(one, place, "what was translated"), remedy)
 
 
@@ -84,20 +93,21 @@ def _first(firewall: Firewall, packets: Iterable[Packet]) -> Dropped | None:
 def _state(firewall: Firewall, place: Dropped, what: str) -> str:
     if place.place:
         word = "the rule of handle" if firewall.tool == "nft" else "rule"
-        return f"{word} {place.place} of {place.chain} drops {what}"
+        does = "keeps from connection tracking, and so from being translated," if place.untracked else "drops"
+        return f"{word} {place.place} of {place.chain} {does} {what}"
     unread = f"; its rules were not read: {firewall.words}" if firewall.rules is None else ""
     return f"drops by default, and no rule there accepts {what}{unread}"
 
 
-# ---- the kernel's own balancer
+# ---- chains before those that translate, and all chains where the kernel's own balancer serves
 
 
-def _arriving(hook: str, to: Collection[_To], ours: Collection[str], *, known: bool) -> Iterator[Drop]:
-    """Yield each place in a hook's chains where packets of new connections to some destinations are dropped.
+def _to_addresses(chains: Iterable[Firewall], to: Collection[_To], *, known: bool) -> Iterator[Drop]:
+    """Yield each place in some chains where packets of new connections to some destinations are dropped.
 
     ``known``: False where nothing is served, so that a remedy has VIP and PORT in the place of a destination.
     """
-    for one in firewalls(hook, ours):
+    for one in chains:
         found: dict[tuple[Dropped, int, str, int], list[Address]] = {}
         for packet in _requests(to, ""):
             if (place := one.drops(packet)) is not None and packet.destination and packet.port:
@@ -106,16 +116,16 @@ def _arriving(hook: str, to: Collection[_To], ours: Collection[str], *, known: b
         for (place, version, protocol, port), addresses in [*found.items()][:_REMEDIES]:
             some = ",".join(map(str, addresses[:_NAMED])) if known else "VIP"
             number = str(port) if known else "PORT"
-            nft = f"{'ip6' if version == 6 else 'ip'} daddr {{ {some.replace(',', ', ')} }} {protocol} dport {number}"
+            nft = f"{_ip(version)} daddr {{ {some.replace(',', ', ')} }} {protocol} dport {number}"
             iptables = f"-d {some} -p {protocol} --dport {number}"
-            what = _what(hook, addresses, protocol, port) if known else "new connections to services"
+            what = _what(one.hook, addresses, protocol, port) if known else "new connections to services"
             command = one.accept_command(place, nft, iptables)
             yield Drop(one.name, _state(one, place, what), _more(command, addresses, found))
 
 
 def _what(hook: str, addresses: Collection[Address], protocol: str, port: int) -> str:
     some = ", ".join([str(address) for address in addresses][:2]) + (", …" if len(addresses) > 2 else "")
-    to = "what goes to" if hook == "input" else "what IPVS sends to"
+    to = "what IPVS sends to" if hook == "output" else "what goes to"
     return f"{to} port {port}/{protocol} of {some}"
 
 
@@ -125,15 +135,29 @@ def _more(remedy: str, addresses: Collection[Address], found: Collection[object]
     return f"{remedy} (likewise for {' and '.join(rest)})" if rest else remedy
 
 
-def _answers(frontends: Collection[ServedFrontend], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
-    """Yield each place where answers of endpoints are dropped. They pass this machine, unless the endpoints of a
-    service answer clients themselves."""
-    ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
-    for one in firewalls("forward", ours):
-        if (place := _first(one, _replies(ends, ""))) is not None:
-            iptables = "-m conntrack --ctstate RELATED,ESTABLISHED"
-            remedy = one.accept_command(place, "ct state established,related", iptables)
-            yield Drop(one.name, _state(one, place, "the answers of endpoints"), remedy)
+def _answers(chains: Iterable[Firewall], ends: Collection[_To], *, known: bool) -> Iterator[Drop]:
+    """Yield each place in some chains where answers of endpoints are dropped. They pass this machine, unless the
+    endpoints of a service answer clients themselves."""
+    for one in chains:
+        lost = {
+            end.address: place
+            for end, packet in zip(ends, _replies(ends, ""), strict=True)
+            if (place := one.drops(packet))
+        }
+        if not lost:
+            continue
+        (first, place), *_ = lost.items()
+        if one.tracked:
+            nft, iptables = "ct state established,related", "-m conntrack --ctstate RELATED,ESTABLISHED"
+        else:
+            alike = [str(end) for end, at in lost.items() if at == place and end.version == first.version]
+            some = ",".join(alike[:_NAMED]) if known else "ENDPOINT"
+            nft, iptables = f"{_ip(first.version)} saddr {{ {some.replace(',', ', ')} }}", f"-s {some}"
+        yield Drop(one.name, _state(one, place, "the answers of endpoints"), one.accept_command(place, nft, iptables))
+
+
+def _ip(version: int) -> str:
+    return "ip6" if version == 6 else "ip"
 
 
 # ---- packets

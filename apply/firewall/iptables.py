@@ -65,13 +65,16 @@ def _rule(text: str, number: int) -> Rule:
         return Rule((), Kind.NOTHING)
     for at, word in enumerate(words):
         if word in ("-j", "-g") and at + 1 < len(words):
-            return Rule(tuple(_conditions(words[:at])), *_target(word, words[at + 1]), str(number))
+            return Rule(tuple(_conditions(words[:at])), *_target(word, words[at + 1 :]), str(number))
     return Rule((), Kind.NOTHING)
 
 
-def _target(option: str, name: str) -> tuple[Kind, str]:
+def _target(option: str, words: Sequence[str]) -> tuple[Kind, str]:
+    name = words[0]
     if name in _ENDS:
         return _ENDS[name], ""
+    if name == "NOTRACK" or (name == "CT" and "--notrack" in words):
+        return Kind.UNTRACK, ""
     if name in _GOES_ON:
         return Kind.NOTHING, ""
     return (Kind.GOTO if option == "-g" else Kind.JUMP), name

@@ -15,7 +15,7 @@ _PORTS = {"dport": "port", "sport": "source_port"}
 _ADDRESSES = {"daddr": "destination", "saddr": "source"}
 _META = {"l4proto": "protocol", "nfproto": "version"}
 #: Statements that do not decide where a packet goes.
-_GOES_ON = ("counter", "log", "mangle", "ct helper", "notrack", "set", "comment")
+_GOES_ON = ("counter", "log", "mangle", "ct helper", "set", "comment")
 _VERSIONS = {"ipv4": 4, "ipv6": 6}
 
 
@@ -52,6 +52,8 @@ def _rules(rule: Mapping[str, Json]) -> Iterator[Rule]:
         elif name in _LEADS:
             yield Rule(tuple(conditions), _LEADS[name], string(members(value)["target"]), place)
             return
+        elif name == "notrack":
+            yield Rule(tuple(conditions), Kind.UNTRACK, "", place)
         elif name not in _GOES_ON:
             conditions.append(Condition())
 

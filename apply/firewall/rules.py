@@ -29,7 +29,7 @@ class Packet:
     source_port: int | None = None
     destination: Address | None = None
     port: int | None = None
-    state: str = "new"  # of its connection (conntrack): "new" or "established"
+    state: str | None = "new"  # of its connection (conntrack): "new" or "established"; None: it is not tracked yet
     status: str = ""  # of its connection: "dnat" where its destination was translated, else ""
 
 
@@ -69,6 +69,7 @@ class Kind(Enum):
     GOTO = "goto"
     RETURN = "return"
     NOTHING = "nothing"  # it goes on to the next rule
+    UNTRACK = "untrack"  # likewise, but connection tracking will pass it over, and so will all that translates
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Where a packet is dropped: by the rule at ``place`` of a chain, or, where that is "", by the chain's policy."""
+    """Where a packet is lost to services: by the rule at ``place`` of a chain, or, where that is "", by the chain's
+    policy."""
 
     chain: str
     place: str = ""
+    untracked: bool = False  # it is not dropped, but kept from connection tracking, so that nothing translates it
 
 
 #: A function that returns the rules of the chain of a name.
@@ -94,7 +97,8 @@ Rules: TypeAlias = Callable[[str], Sequence[Rule]]
 
 
 def dropped(rules: Rules, chain: str, policy: Kind, packet: Packet) -> Dropped | None:
-    """Return where a packet that enters a base chain is dropped; None where it is accepted, or may be."""
+    """Return where a packet that enters a base chain is dropped, or kept from being tracked; None where it is accepted,
+    or may be."""
     found = _walk(rules, chain, packet, sure=True, named=False, depth=0)
     if isinstance(found, Dropped):
         return found
@@ -122,6 +126,8 @@ def _walk(rules: Rules, chain: str, packet: Packet, *, sure: bool, named: bool, 
             return Kind.ACCEPT
         if rule.kind is Kind.DROP and certain:
             return Dropped(chain, rule.place)
+        if rule.kind is Kind.UNTRACK and certain and packet.state is None:
+            return Dropped(chain, rule.place, untracked=True)
         if rule.kind in (Kind.JUMP, Kind.GOTO) and depth < _DEPTH:
             found = _walk(rules, rule.chain, packet, sure=certain, named=meant, depth=depth + 1)
             if found is not None:

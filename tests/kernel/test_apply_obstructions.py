@@ -30,6 +30,33 @@ table inet firewall {
 """
 
 
+#: Other tables that are loaded by nft, by the name of what they make dead.
+TABLES = {
+    "before translation": """\
+table ip early {
+  chain c { type filter hook prerouting priority -300;
+    ip daddr 198.19.0.0/16 tcp dport 22 drop
+    ip daddr 198.19.0.0/16 drop
+  }
+}
+""",
+    "after translation": """\
+table ip late {
+  chain c { type filter hook prerouting priority 0;
+    ip daddr 100.64.0.0/24 drop
+  }
+}
+""",
+    "untracked": """\
+table ip untracked {
+  chain c { type filter hook prerouting priority raw;
+    udp dport 53 notrack
+  }
+}
+""",
+}
+
+
 @pytest.fixture(params=["nft", "iptables-legacy"])
 def net(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
     # Remedies do not wait for the lock, which other tests may hold for tables of their own.
@@ -78,6 +105,35 @@ DEAD: dict[str, tuple[list[str], list[str]]] = {
         ["iptables-legacy -A FORWARD -d 100.64.0.0/24 -j DROP"],
         ["iptables-legacy filter FORWARD"],
     ),
+    "before translation": (
+        ["nft -f -"],
+        ["nft ip early c"],
+    ),
+    "after translation": (
+        ["nft -f -"],
+        ["nft ip late c"],
+    ),
+    "raw": (
+        ["iptables-nft -t raw -A PREROUTING -d 198.19.0.0/16 -j DROP"],
+        ["iptables raw PREROUTING"],
+    ),
+    "mangle": (
+        ["iptables-legacy -t mangle -A PREROUTING -p udp --dport 53 -j DROP"],
+        ["iptables-legacy mangle PREROUTING"],
+    ),
+    "answers, in mangle": (
+        ["ip6tables-legacy -t mangle -A PREROUTING -s fd00:64::/64 -j DROP"],
+        ["ip6tables-legacy mangle PREROUTING"],
+    ),
+    "untracked": (["nft -f -"], ["nft ip untracked c"]),
+    "untracked, by iptables": (
+        ["iptables-legacy -t raw -A PREROUTING -p udp --dport 53 -j CT --notrack"],
+        ["iptables-legacy raw PREROUTING"],
+    ),
+    "untracked answers": (
+        ["ip6tables-nft -t raw -A PREROUTING -p udp --sport 5353 -j NOTRACK"],
+        ["ip6tables raw PREROUTING"],
+    ),
     "only answers": (
         ["iptables-legacy -P FORWARD DROP", "iptables-legacy -A FORWARD -d 100.64.0.0/24 -j ACCEPT"],
         ["iptables-legacy filter FORWARD"],
@@ -86,6 +142,12 @@ DEAD: dict[str, tuple[list[str], list[str]]] = {
 
 #: Firewalls that drop by default and let the services through, each in words of its own.
 LIVE: dict[str, list[str]] = {
+    "untracked too late": ["iptables-nft -t raw -A PREROUTING -p udp --dport 5353 -j NOTRACK"],
+    "other ports": [
+        "iptables-nft -t raw -A PREROUTING -p tcp --dport 53 -j CT --notrack",
+        "iptables-legacy -t mangle -A PREROUTING -d 198.19.0.0/16 -p udp --dport 54 -j DROP",
+        "iptables-legacy -t raw -A PREROUTING -p udp --dport 53 -j CT --zone 0",
+    ],
     "by address": [
         "iptables-nft -P FORWARD DROP",
         "iptables-nft -A FORWARD -d 100.64.0.0/24 -p udp --dport 5353 -j ACCEPT",
@@ -101,14 +163,15 @@ LIVE: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "subjects"), DEAD.values(), ids=DEAD.keys())
-def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, words: list[str], subjects: list[str]) -> None:
+@pytest.mark.parametrize("what", DEAD)
+def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, what: str) -> None:
+    words, subjects = DEAD[what]
     net.apply(PROGRAM)
     live = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
     assert [flow.answered_by() for flow in live] == ["100.64.0.9:5353", "fd00:64::9:5353"]
     assert found(net) == []
     for each in words:
-        net.run(each, FIREWALL if each == "nft -f -" else None)
+        net.run(each, TABLES.get(what, FIREWALL) if each == "nft -f -" else None)
     flows = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
     assert any(flow.silent() for flow in flows)
     named = found(net)

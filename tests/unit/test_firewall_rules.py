@@ -141,6 +141,40 @@ def test_a_rule_of_nft_that_drops_is_told_by_its_handle() -> None:
     assert dropped(found, "input", Kind.ACCEPT, UDP) is None
 
 
+EARLY = replace(NEW, state=None)
+
+
+@pytest.mark.parametrize(
+    ("rules", "lost"),
+    [
+        ("-p tcp -m tcp --dport 80 -j NOTRACK", True),
+        ("-d 198.19.0.0/16 -j CT --notrack", True),
+        ("-i eth0 -j NOTRACK", False),
+        ("-j CT --zone 1", False),
+        ("-d 198.19.0.0/16 -j ACCEPT\n-A INPUT -j NOTRACK", False),
+    ],
+)
+def test_a_packet_is_lost_that_connection_tracking_passes_over(rules: str, lost: bool) -> None:
+    """Where it was tracked already, that changes nothing."""
+    found, _ = iptables.read(f"-A INPUT {rules}\n")
+    assert dropped(found, "INPUT", Kind.ACCEPT, EARLY) == (Dropped("INPUT", "1", untracked=True) if lost else None)
+    assert dropped(found, "INPUT", Kind.ACCEPT, NEW) is None
+
+
+def test_nft_keeps_a_packet_from_being_tracked_and_goes_on_with_its_rule() -> None:
+    found = nft.read(listed(("c", [match(PORT, 80), {"notrack": None}, DROP]), ("c", [{"notrack": None}, ACCEPT])))
+    assert dropped(found, "c", Kind.ACCEPT, EARLY) == Dropped("c", "4", untracked=True)
+    assert dropped(found, "c", Kind.ACCEPT, NEW) == Dropped("c", "4")
+    assert dropped(found, "c", Kind.DROP, replace(EARLY, port=81)) == Dropped("c", "5", untracked=True)
+    assert dropped(found, "c", Kind.DROP, UDP) is None
+
+
+def test_before_it_is_tracked_nobody_knows_the_state_of_a_packet() -> None:
+    found, _ = iptables.read("-A INPUT -m conntrack --ctstate NEW -j DROP\n")
+    assert dropped(found, "INPUT", Kind.ACCEPT, NEW) == Dropped("INPUT", "1")
+    assert dropped(found, "INPUT", Kind.ACCEPT, EARLY) is None
+
+
 def test_chains_of_svcc_decide_nothing() -> None:
     """What one target of a prefix rejects is in the way of none that takes its place."""
     text = "-A INPUT -g SHOP-REJECT\n-A SHOP-REJECT -j DROP\n-A INPUT -j SHOPS\n-A SHOPS -p sctp -j DROP\n"

@@ -43,6 +43,10 @@ DEAD: dict[str, tuple[list[str], list[str]]] = {
         ["iptables -A INPUT -d 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT", "iptables -A INPUT -d 198.19.10.2 -j REJECT"],
         ["iptables-legacy -I INPUT 3 -d 198.19.10.2 -p tcp --dport 80 -j ACCEPT"],
     ),
+    "before routing": (
+        ["iptables -t mangle -A PREROUTING -d 198.19.10.2 -j DROP"],
+        ["iptables-legacy -t mangle -I PREROUTING 1 -d 198.19.10.2 -p tcp --dport 80 -j ACCEPT"],
+    ),
     "IPv6": (
         ["ip6tables -P INPUT DROP", "ip6tables -A INPUT -p ipv6-icmp -j ACCEPT"],
         ["ip6tables-legacy -A INPUT -d fd00:19::1 -p tcp --dport 80 -j ACCEPT"],
