@@ -152,7 +152,7 @@ def settle(installation: Installation) -> None:
         if _is_no_answer(error):
             raise
         _say(
-            f"svcc: an interrupted apply can be neither finished nor undone: {error}\n"
+            f"svcc: what was interrupted, or not confirmed in time, can be neither finished nor undone: {error}\n"
             "svcc goes on from what is in the kernel."
         )
         recovery.give_up(installation)

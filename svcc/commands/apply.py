@@ -133,7 +133,10 @@ def command(
 
 def _need_confirmed(installation: Installation) -> None:
     """End the command where the last apply still waits to be confirmed."""
-    if (pending := Pending.read(installation)) is not None:
+    if (pending := Pending.read(installation)) is not None and pending.over:
+        keep = "`svcc confirm` keeps it, `svcc rollback` tries again"
+        fail(f"the last apply was not confirmed in time, and could not be undone: {keep}", Exit.MACHINE)
+    if pending is not None:
         left = f"{pending.seconds_left:.0f} s"
         fail(f"the last apply is not confirmed: run `svcc confirm` or `svcc rollback` within {left}", Exit.MACHINE)
 

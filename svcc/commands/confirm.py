@@ -33,4 +33,5 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
         confirm.disarm(installation)
         found = outcome(installation, installation.number)
         document = {name: found[name] for name in ("version", "prefix", "generation")}
-        put_done(f"Generation {installation.number} stays.", document, as_json=as_json)
+        why = " Its time was over, but it could not be undone." if pending.over else ""
+        put_done(f"Generation {installation.number} stays.{why}", document, as_json=as_json)

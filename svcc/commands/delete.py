@@ -99,7 +99,7 @@ def _way_back(installation: Installation, current: Generation | None, pending: P
     )
     if last is None or last.target is None:
         return ""
-    return f" `svcc rollback {last.number}` brings {what} back."
+    return f" `svcc rollback {last.reviewed}` brings {what} back."
 
 
 def _recorded(installation: Installation, number: int | None) -> Generation | None:

@@ -215,6 +215,26 @@ def test_a_chain_that_somebody_s_rule_leads_to_is_left_empty(shell: Shell, targe
     assert "CUSTOM-SVC-dd" not in "".join(shell.rules())
 
 
+def test_what_cannot_be_undone_is_said_to_be_so_before_it_is_kept(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "600")
+    end_watchdog(shell)
+    time_runs_out(shell)
+    (shell.folder / "bin").mkdir()
+    for tool in ("iptables-restore", "iptables-nft-restore"):
+        path = shell.folder / "bin" / tool
+        path.write_text("#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shell.folder / 'bin'}:{os.environ['PATH']}")
+    said = shell.svcc("apply", "a.dsl", "-t", "iptables", status=3).stderr
+    assert "what was interrupted, or not confirmed in time, can be neither finished nor undone" in said
+    assert "the last apply was not confirmed in time, and could not be undone" in said
+    said = shell.svcc("confirm").stdout
+    assert said == "Generation 2 stays. Its time was over, but it could not be undone.\n"
+
+
 def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
