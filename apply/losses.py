@@ -17,8 +17,9 @@ from svcc.kernel.routes import Frontends, Routes
 class Losses:
     """The services that an apply would take away."""
 
-    services: tuple[str, ...]  # their names, sorted; of a bundle whose program is not known, its frontends as text
+    services: tuple[str, ...]  # their names, sorted; where these are not known, frontends as text
     everything: bool  # whether nothing at all would be served any more
+    named: bool = True  # whether the names of services are known
 
 
 def nothing_left(served: int) -> Refused:
@@ -34,17 +35,17 @@ def losses(plan: ExecutionPlan, in_place: Callable[[], Summary], draft: Draft) -
     """
     if plan.changed is not None and not plan.changed.loses:
         return Losses((), everything=False)
-    before, staying = in_place(), _staying(plan, draft)
+    before, remaining = in_place(), staying(plan, draft)
     if before.frontends:
-        kept = {one.service for one in before.frontends if one.reached_at in staying}
+        kept = {one.service for one in before.frontends if one.reached_at in remaining}
         kept |= {one.service for one in draft.summary.frontends}
         gone = {one.service for one in before.frontends} - kept
     else:
-        gone = {*(_frontends(plan, plan.live) - staying).texts()}
-    return Losses(tuple(sorted(gone)), bool(gone) and not _serves(plan, draft))
+        gone = {*(_frontends(plan, plan.live) - remaining).texts()}
+    return Losses(tuple(sorted(gone)), bool(gone) and not _serves(plan, draft), named=bool(before.frontends))
 
 
-def _staying(plan: ExecutionPlan, draft: Draft) -> Frontends:
+def staying(plan: ExecutionPlan, draft: Draft) -> Frontends:
     """Return the frontends that are served when the draft is applied."""
     if draft.bundle is None or draft.summary.frontends:
         return draft.summary.reached

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine
@@ -208,6 +209,19 @@ def _by_programs(old: Side, new: Side) -> Comparison:
 
 
 # ---- what rules serve
+
+
+def unrecorded(plan: ExecutionPlan, installation: Installation) -> tuple[ServedFrontend, ...]:
+    """Return the frontends that the kernel serves and the generation in place does not know, without names and
+    endpoints: somebody loaded rules of before, or the record was lost. Errors: StoreError, ValueError."""
+    current = installation.current
+    summary = installation.summary(current)
+    known = summary.reached
+    if current is not None and not summary.frontends:  # a bundle was applied, without names
+        known = Routes.of(bundle_routes(installation.bundle(current), installation.scope(current))).frontends
+    live = Routes.of(route for driver in plan.machine.drivers for route in driver.routes(plan.live.of(driver)))
+    nobodys = live.at(live.frontends - known)
+    return tuple(replace(one, label="", service="", endpoints=()) for one in _by_routes(nobodys, ()))
 
 
 def _routes(frontends: Iterable[ServedFrontend]) -> Iterator[Route]:

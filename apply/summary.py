@@ -47,6 +47,13 @@ class ServedFrontend:
         return range(self.first, self.last + 1)
 
     @property
+    def text(self) -> str:
+        """Its address, ports and protocol, as people read them: "198.19.10.0:80-81/tcp"."""
+        ports = "" if self.first == self.last else f"-{self.last}"
+        base, protocol = str(self.reached_at).rsplit("/", 1)
+        return f"{base}{ports}/{protocol}"
+
+    @property
     def reached_at(self) -> FrontendAddress:
         """Its address, protocol and first port."""
         return FrontendAddress(self.address, self.protocol, self.first)

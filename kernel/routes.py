@@ -6,7 +6,7 @@ A range of ports costs as much as one port: a few words of a program may mean mi
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Generic, NamedTuple, Self, TypeVar
@@ -109,6 +109,10 @@ class Frontends(_Ranges[Destination]):
     def __contains__(self, one: FrontendAddress) -> bool:
         return self.holds(Destination(one.address, one.protocol), one.port)
 
+    def of(self, destination: Destination) -> Sequence[tuple[int, int]]:
+        """Return the ranges of ports of a destination."""
+        return self._ranges.get(destination, ())
+
     def texts(self) -> Iterator[str]:
         """Yield each range as text: "10.0.0.1:80/tcp", "node port 5000-5099/udp"."""
         for (address, protocol), first, last in self.ranges():
@@ -178,6 +182,14 @@ class Routes(_Ranges[Way]):
     def over(self, protocol: str) -> Routes:
         """Return the routes of a protocol."""
         return Routes(one for one in self.ranges() if one[0].protocol == protocol)
+
+    def at(self, frontends: Frontends) -> Routes:
+        """Return the routes that begin at these frontends."""
+        return self & Routes(
+            (way, first, last)
+            for way in self._ranges
+            for first, last in frontends.of(Destination(way.address, way.protocol))
+        )
 
     @property
     def frontends(self) -> Frontends:

@@ -57,11 +57,12 @@ def consent_options(command: _Command) -> _Command:
 
 
 def losses_text(found: Losses) -> str:
-    """Say which services are lost: "2 services that are served here: db, web"."""
+    """Say what is lost: "2 services that are served here: db, web". Frontends count where no service is known."""
     number = len(found.services)
     named = ", ".join(found.services[:_NAMED])
     more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
-    return f"{count(number, 'service')} that {'is' if number == 1 else 'are'} served here: {named}{more}"
+    what = count(number, "service" if found.named else "frontend")
+    return f"{what} that {'is' if number == 1 else 'are'} served here: {named}{more}"
 
 
 def refusal(found: Losses) -> str:

@@ -18,6 +18,11 @@ from svcc.review import Review
 
 _AS_IT_IS = "The kernel holds what it should: rules say nothing of this, and stay as they are."
 
+_AHEAD = (
+    "The kernel holds what FILE says already, and the record does not: it is older than the kernel, or damaged. "
+    "An apply only records it."
+)
+
 
 def plan_text(review: Review, *, objects: bool = False, everything: bool = False) -> str:
     """Return the plan as text, each line ended. ``objects``: also what changes in the kernel."""
@@ -27,7 +32,8 @@ def plan_text(review: Review, *, objects: bool = False, everything: bool = False
     if plan.empty:
         connections = _connections(plan)
         lines = [*_services(review, everything=everything), "", *connections, *(connections and [""])]
-        return "".join(f"{line}\n" for line in (*lines, _AS_IT_IS, _total(review)))
+        as_it_is = _AHEAD if review.ahead else _AS_IT_IS
+        return "".join(f"{line}\n" for line in (*lines, as_it_is, _total(review)))
     below = object_lines(plan.changes, review.before, review.after, everything=everything) if objects else ()
     blocks = [
         [*_services(review, everything=everything)],

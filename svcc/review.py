@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from svcc.apply.drift import drift
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
-from svcc.apply.served import Compared, Detail, compare_sides, draft_side, generation_side, says_otherwise
+from svcc.apply.losses import staying
+from svcc.apply.served import (
+    Compared,
+    Detail,
+    compare_sides,
+    draft_side,
+    generation_side,
+    says_otherwise,
+    unrecorded,
+)
 from svcc.apply.state_files import StoreError
 from svcc.apply.summary import Summary
-from svcc.compiler.comparison import Comparison
+from svcc.compiler.comparison import Comparison, TakenAway
 from svcc.kernel.steps import Change
 
 _SAME = Compared(Comparison(), Detail.PROGRAM)
@@ -33,6 +43,7 @@ class Review:
     after: Summary
     compared: Compared
     drift: Sequence[Change]
+    ahead: bool = False  # whether the kernel holds what the draft says, though the record says something else
 
     @property
     def before(self) -> Summary:
@@ -53,9 +64,25 @@ def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Rev
     before = cache(partial(installation.summary, current))
     if plan.empty and not (current and says_otherwise(installation, current, draft)):
         return Review(plan, installation.number, before, draft.summary, _SAME, ())
+    ahead = plan.empty and current is not None and not installation.is_bundle_of(current, draft)
     before()
     try:
         compared = compare_sides(generation_side(installation, current), draft_side(draft))
     except (StoreError, ValueError):
         compared = Compared(Comparison(), Detail.RULES)
-    return Review(plan, installation.number, before, draft.summary, compared, drift(plan, installation))
+    drifted = drift(plan, installation)
+    if drifted or current is None:
+        compared = _with_unrecorded(compared, plan, installation, draft)
+    if ahead:
+        compared = replace(compared, comparison=replace(compared.comparison, taken=TakenAway()))
+    return Review(plan, installation.number, before, draft.summary, compared, drifted, ahead)
+
+
+def _with_unrecorded(compared: Compared, plan: ExecutionPlan, installation: Installation, draft: Draft) -> Compared:
+    """Return the comparison with the frontends that clients lose and no record names among those taken away."""
+    with suppress(StoreError, ValueError):
+        remaining, taken = staying(plan, draft), compared.comparison.taken
+        lost = tuple(one.text for one in unrecorded(plan, installation) if one.reached_at not in remaining)
+        taken = replace(taken, frontends=tuple(dict.fromkeys((*taken.frontends, *lost))))
+        return replace(compared, comparison=replace(compared.comparison, taken=taken))
+    return compared

@@ -20,6 +20,7 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
+from svcc.apply.served import unrecorded
 from svcc.apply.store import Store
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.applying import Cause, explained, remember
@@ -139,6 +140,8 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     frontends = [one for one in summary.frontends if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
     used = conntrack.tally({one.protocol for one in frontends})
+    if plan.changes and not services:
+        frontends += unrecorded(plan, installation)
     rows, health = Rows(plan, summary, used), Health.read(installation)
     pending, interrupted = Pending.read(installation), Journal.read(installation.journal) is not None
     return _Look(
@@ -185,15 +188,19 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
         yield from object_lines(look.changes, look.summary, look.summary, everything=True)
 
 
+#: In the place of a service, for frontends that the kernel alone has.
+_NOBODYS = "(none)"
+
+
 def _services(look: _Look) -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
     found = [(one, list(look.rows.of(one))) for one in look.frontends]
     counts = any(row.usage.volume for _, rows_of in found for row in rows_of)
     differs = any(row.held is not Agreement.AS_APPLIED for _, rows_of in found for row in rows_of)
-    before = ""
+    before: str | None = None
     for frontend, rows_of in found:
-        label = "" if frontend.label == before else frontend.label
-        before, shown = frontend.label, _frontend(frontend)
+        label = "" if frontend.label == before else frontend.label or _NOBODYS
+        before, shown = frontend.label, frontend.text
         if not rows_of:
             rows.append((label, shown, "none"))
         for row in rows_of:
@@ -220,12 +227,6 @@ def _counters(volume: Volume | None) -> tuple[str, str, str]:
     if volume is None:
         return "", "", ""
     return f"{volume.packets + volume.packets_back:,}", f"{volume.bytes:,}", f"{volume.bytes_back:,}"
-
-
-def _frontend(frontend: ServedFrontend) -> str:
-    ports = "" if frontend.first == frontend.last else f"-{frontend.last}"
-    base, protocol = str(frontend.reached_at).rsplit("/", 1)
-    return f"{base}{ports}/{protocol}"
 
 
 def _as_json(look: _Look) -> dict[str, Any]:

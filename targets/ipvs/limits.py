@@ -113,8 +113,8 @@ def _ranges(program: ir.Program) -> Iterator[Diagnostic]:
             if left < 0:
                 yield Diagnostic(
                     Code.TARGET_LIMIT,
-                    f"with port {port.ports} of service {service.name}, ranges take more than {RANGE_OBJECTS:,} objects "
-                    "of ipvs and ipset: for each port some at each address, and for each endpoint and network",
+                    f"with port {port.ports} of service {service.name}, ranges take more than {RANGE_OBJECTS:,} "
+                    "objects of ipvs and ipset: for each port some at each address, and for each endpoint and network",
                     port.spans.get("ports", port.span) or service.span,
                     hint="make the range smaller, leave addresses out, or use nft or iptables",
                 )

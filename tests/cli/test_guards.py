@@ -111,7 +111,7 @@ def test_what_was_applied_from_a_bundle_is_guarded_too(shell: Shell) -> None:
     (shell.folder / "a.json").write_text(shell.svcc("compile", "a.dsl", "-t", "nft").stdout)
     shell.svcc("apply", "a.json", "-t", "nft")
     assert shell.svcc("apply", "none.dsl", "-t", "nft", status=2).stderr == (
-        "svcc: nothing was changed: this would leave no service, and take away 3 services that are served here: "
+        "svcc: nothing was changed: this would leave no service, and take away 3 frontends that are served here: "
         "198.19.10.1:80/tcp, 198.19.10.2:53/udp, node port 30080/tcp\n  If that is meant: --allow-empty\n"
     )
     assert shell.endpoints() == A

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -210,3 +212,55 @@ def test_a_pipe_gets_whole_rows_and_a_terminal_what_fits(shell: Shell) -> None:
 )
 def test_the_widest_columns_give_way(widths: list[int], limit: int, fits: list[int]) -> None:
     assert fitting(widths, limit) == fits
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_only_the_kernel_serves_is_shown_and_counted(shell: Shell, target: str) -> None:
+    """An old rule set came back, or the record was lost: what goes with an apply is said."""
+    gone = "198.19.10.2:53/udp"
+    (shell.folder / "less.dsl").write_text(PROGRAM.partition("service dns")[0])
+    shell.svcc("apply", "a.dsl", "-t", target)
+    save = "iptables-nft-save" if target == "iptables" else None
+    saved = shell.run(save) if save else f"flush ruleset\n{shell.run('nft', 'list', 'ruleset')}"
+    shell.svcc("apply", "less.dsl", "-t", target)
+    again = shell.folder / "saved"
+    again.write_text(saved)
+    shell.run(*(("iptables-nft-restore", str(again)) if save else ("nft", "-f", str(again))))
+    rows = shell.svcc("status", status=1).stdout.splitlines()
+    assert [row.split() for row in rows if gone in row] == [
+        ["(none)", gone, "100.64.0.3:53", "?", "0", "only", "in", "the", "kernel"]
+    ]
+    found = json.loads(shell.svcc("status", "--json", status=1).stdout)["listeners"][-1]
+    assert (found["service"], found["address"], found["ports"]) == ("", "198.19.10.2", [53, 53])
+    last = shell.svcc("plan", "less.dsl", "-t", target, status=1).stdout.splitlines()[-1]
+    assert last == f"No service changes. Taken away: 1 frontend ({gone})."
+
+    shell.svcc("apply", "less.dsl", "-t", target)
+    assert gone not in shell.svcc("status").stdout
+    shell.svcc("apply", "a.dsl", "-t", target)
+    (shell.folder / "state/custom").rename(shell.folder / "elsewhere")
+    last = shell.svcc("plan", "less.dsl", "-t", target, status=1).stdout.splitlines()[-1]
+    assert last == f"1 service added. Taken away: 1 frontend ({gone})."
+    planned = shell.svcc("delete", "--prefix", "CUSTOM", "--dry-run").stdout.splitlines()[-1]
+    assert planned == f"No service changes. Taken away: 3 frontends (node port 30080/tcp, 198.19.10.1:80/tcp, {gone})."
+    (shell.folder / "none.dsl").write_text("cluster { prefix CUSTOM }\n")
+    refused = shell.svcc("apply", "none.dsl", "-t", target, status=2).stderr
+    assert (
+        "and take away 3 frontends that are served here: 198.19.10.1:80/tcp, 198.19.10.2:53/udp, node port" in refused
+    )
+
+
+def test_a_record_that_is_older_than_the_kernel_is_told(shell: Shell) -> None:
+    (shell.folder / "less.dsl").write_text(PROGRAM.partition("service dns")[0])
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shutil.copytree(shell.folder / "state/custom", shell.folder / "backup")
+    shell.svcc("apply", "less.dsl", "-t", "nft")
+    shutil.rmtree(shell.folder / "state/custom")
+    (shell.folder / "backup").rename(shell.folder / "state/custom")
+    assert shell.svcc("plan", "less.dsl", "-t", "nft", status=1).stdout == (
+        "- service dns (1 endpoint): 198.19.10.2:53/udp\n"
+        "\n"
+        "The kernel holds what FILE says already, and the record does not: it is older than the kernel, or damaged. An "
+        "apply only records it.\n"
+        "1 service removed. Nothing is taken away.\n"
+    )
