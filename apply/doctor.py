@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.machine import DRIVERS
-from svcc.apply.obstructions import obstructions
+from svcc.apply.obstructions import no_ipv6, obstructions
 from svcc.apply.rehearsal import rehearse
 from svcc.apply.reverse_path import dropped_so_far, strict_devices
 from svcc.apply.scope import Scope
@@ -159,8 +159,10 @@ def _examine_forwarding(target: str) -> Iterator[Finding]:
     for name, path in (("IPv4", "net/ipv4/ip_forward"), ("IPv6", "net/ipv6/conf/all/forwarding")):
         key = path.replace("/", ".")
         on = _text(f"/proc/sys/{path}") == "1"
-        remedy = "" if on else f"sysctl -w {key}=1 (only if {name} is served)"
-        yield Finding(target, f"{name} forwarding", "on" if on else "off", remedy, fatal=False)
+        state, remedy = ("on", "") if on else ("off", f"sysctl -w {key}=1 (only if {name} is served)")
+        if name == "IPv6" and (without := no_ipv6()):
+            state, remedy = f"off: IPv6 is {without[0]}", f"{without[1].partition(' (')[0]} (only if IPv6 is served)"
+        yield Finding(target, f"{name} forwarding", state, remedy, fatal=False)
 
 
 def _examine_memory(target: str) -> Iterator[Finding]:

@@ -29,6 +29,9 @@ _ALIKE = {4: 24, 6: 64}
 _LOOKED_AT = 1000
 _SYS = Path("/proc/sys/net")
 _BROADCAST = "it is the broadcast address of a network of this machine's: nobody in that network can connect to it"
+_NONE = "none"
+#: The kinds of routes that the kernel answers with an error which says less (ip-route(8)).
+_KINDS = {errno.EINVAL: "blackhole"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,32 @@ def obstructions(
     """
     families = {one.version for summary in served for one in summary.frontends} or {4, 6}
     endpoints = _endpoints(served)
+    addresses = _addresses(served) if translated else []
+    if endpoints and 6 in families and (without := no_ipv6()):
+        yield Obstruction("IPv6", *without)
+        families, endpoints, addresses = families - {6}, _of_ipv4(endpoints), _of_ipv4(addresses)
     yield from _forwarding(families, named=bool(endpoints), switched_on=not translated)
     for one in drops(served, families, translated=translated, ours=ours):
         yield Obstruction(*one)
-    yield from _routes(endpoints, _addresses(served) if translated else ())
+    yield from _routes(endpoints, addresses)
     yield from _reverse_paths(endpoints)
     bypassed = any(one.bypassed for summary in served for one in summary.frontends)
-    yield from _bridges(_endpoints(served, answering_through=True) if bypassed else endpoints)
+    passing = _endpoints(served, answering_through=True) if bypassed else endpoints
+    yield from _bridges(passing if 6 in families else _of_ipv4(passing))
+
+
+def no_ipv6() -> tuple[str, str] | None:
+    """Return what keeps this machine from IPv6, and the remedy; None where nothing does (ip-sysctl)."""
+    if not (_SYS / "ipv6").exists():
+        return "not in this kernel", "start it without ipv6.disable=1, or with the module ipv6"
+    if _sysctl("ipv6/conf/all/disable_ipv6") == "1":
+        key = "net.ipv6.conf.all.disable_ipv6"
+        return f"disabled ({key} is 1)", f"sysctl -w {key}=0 (and give devices their IPv6 addresses and routes again)"
+    return None
+
+
+def _of_ipv4(addresses: Collection[str]) -> list[str]:
+    return [one for one in addresses if ":" not in one]
 
 
 def _endpoints(served: Collection[Summary], *, answering_through: bool = False) -> list[str]:
@@ -143,15 +165,20 @@ def _routes(endpoints: Collection[str], addresses: Collection[str]) -> Iterator[
             length = 32 if ip_address(address).version == 4 else 128
             remedy = f"ip route add {address}/{length} via ROUTER (or a route for its network)"
             yield Obstruction(f"route to endpoint {address}", why, remedy)
+    told: set[bool] = set()  # the families of which a missing default route was told
     for address in addresses:
-        why = _unreachable(address)
+        why, is_ipv6 = _unreachable(address), ":" in address
         if why == _BROADCAST:
             yield Obstruction(f"service address {address}", why, "another address for the service")
-        elif why is not None:
+        elif why == _NONE and is_ipv6 not in told:
+            told.add(is_ipv6)
             state = f"{why}: this machine's own clients cannot send there, nor may clients of far networks be answered"
-            version = "-6 " if ":" in address else ""
+            version = "-6 " if is_ipv6 else ""
             yield Obstruction(f"route to service address {address}", state, f"ip {version}route add default via ROUTER")
-            return
+        elif why not in (None, _NONE):  # a blackhole, most likely, that a routing daemon announces
+            remedy = f"ip route add {address}/{128 if is_ipv6 else 32} via ROUTER (or a route for its network)"
+            state = f"{why}: this machine's own clients cannot send there; all others can"
+            yield Obstruction(f"route to service address {address}", state, remedy)
 
 
 def _unreachable(address: str) -> str | None:
@@ -164,7 +191,11 @@ def _unreachable(address: str) -> str | None:
             if error.errno == errno.EACCES and _is_broadcast(address):
                 return _BROADCAST
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EADDRNOTAVAIL):
-                return "none" if error.errno == errno.ENETUNREACH else f"the route says: {error.strerror}"
+                return (
+                    _NONE
+                    if error.errno == errno.ENETUNREACH
+                    else f"the route says: {_KINDS.get(error.errno, error.strerror)}"
+                )
     return None
 
 

@@ -248,6 +248,41 @@ def test_a_machine_that_has_no_route_to_its_services_is_told(net: Net) -> None:
     flow.close()
 
 
+def test_a_blackhole_for_services_keeps_this_machines_own_clients_from_them(net: Net) -> None:
+    """A routing daemon announces such a route. Clients elsewhere never meet it: they are translated before."""
+    text = PROGRAM.replace("vip 198.19.10.1", "vip 198.19.10.1 198.19.20.1")
+    net.run("ip route replace blackhole 198.19.0.0/16")
+    net.apply(text)
+    named = found(net, text)
+    assert [(one.subject, one.state.partition(";")[0]) for one in named] == [
+        (
+            f"route to service address {address}",
+            "the route says: blackhole: this machine's own clients cannot send there",
+        )
+        for address in ("198.19.10.1", "198.19.20.1")
+    ]
+    with net.node.entered(), pytest.raises(OSError, match="Invalid argument"):
+        Flow("198.19.10.1", 53)
+    assert net.flow("198.19.10.1", 53).answered_by() == "100.64.0.9:5353"
+    mend(net, [one.remedy for one in named], "100.64.0.1")
+    with net.node.entered():
+        flow = Flow("198.19.10.1", 53)
+    assert (found(net, text), flow.answered_by()) == ([], "100.64.0.9:5353")
+    flow.close()
+
+
+def test_a_machine_without_ipv6_is_told_once(net: Net) -> None:
+    """Its devices have lost their addresses and routes: what these would say is not the cause."""
+    net.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
+    (one,) = found(net)
+    assert (one.subject, one.state) == ("IPv6", "disabled (net.ipv6.conf.all.disable_ipv6 is 1)")
+    with net.node.entered():
+        examined = {one.subject: one.state for one in examine(targets()[net.target])}
+    assert examined["IPv6 forwarding"] == f"off: IPv6 is {one.state}"
+    mend(net, [one.remedy])
+    assert "IPv6" not in [one.subject for one in found(net)]
+
+
 def test_pods_of_one_bridge_answer_past_the_rules_until_they_may_not(net: Net) -> None:
     net.apply(PROGRAM)
     for words in (
