@@ -20,7 +20,8 @@ def check_health(service: ir.Service) -> Iterator[Diagnostic]:
     if check.every < check.timeout:
         message = f"a check every {seconds_text(check.every)} cannot wait {seconds_text(check.timeout)} for an answer"
         hint = "let `timeout` be at most `every`"
-        yield Diagnostic(Code.CHECK, message, service.spans.get("check every", span), hint)
+        place = service.spans.get("check every", service.spans.get("check timeout", span))
+        yield Diagnostic(Code.CHECK, message, place, hint)
     if check.port is None and service.ports:
         ports = service_ports(service, check.kind)
         if not ports:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, related
-from svcc.compiler.source import Span
+from svcc.compiler.source import Span, reading_place
 
 K = TypeVar("K")
 
@@ -76,7 +76,8 @@ def _clashes(claims: dict[K, list[_Claim]]) -> Iterator[tuple[K, _Claim, _Claim]
         reach: _Claim | None = None
         for claim in sorted(listed, key=lambda claim: claim.ports):
             if reach is not None and reach.ports.overlaps(claim.ports):
-                yield key, reach, claim
+                first, second = sorted((reach, claim), key=lambda one: reading_place(one.span or one.service.span))
+                yield key, first, second
             if reach is None or claim.ports.last > reach.ports.last:
                 reach = claim
 

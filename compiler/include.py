@@ -145,10 +145,10 @@ class Reader:
 
             relative = f"the pattern is relative to {folder}/" if str(folder) != "." else None
             self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, hint_for_path(pattern) or relative)
-        for match in matches:
-            self._included(folder / match, span)
+        for number, match in enumerate(matches):
+            self._included(folder / match, span, number)
 
-    def _included(self, path: Path, span: Span) -> None:
+    def _included(self, path: Path, span: Span, number: int) -> None:
         real = resolved(path)
         self._links.append((os.path.abspath(path), str(real)))
         if real in self._open:
@@ -168,7 +168,7 @@ class Reader:
                 shown = read.span if may_quote(real) else None
                 self._error(read.code, read.message, shown or span, read.hint, (Related("included here", span),))
             else:
-                self.add(read, path.parent, real, span)
+                self.add(replace(read, included=span, number=number), path.parent, real, span)
 
     def _error(
         self,

@@ -18,6 +18,7 @@ from svcc.compiler.lower_cluster import lower_cluster, lower_node
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.lower_service import lower_service, service_settings
 from svcc.compiler.names import LET, LET_FORM, written
+from svcc.compiler.source import Span, reading_place
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
@@ -91,16 +92,26 @@ class _Lowering:
 
 
 def _declare(table: dict[str, tuple[Values, D]], values: Values, item: D, name: Word, what: str) -> None:
-    known = table.setdefault(values.name(name), (values, item))
+    key, here = values.name(name), values.span(name)
+    known = table.setdefault(key, (values, item))
     if known[1] is item:
         return
-    there, first = known
-    word = first.name if what != "block" and first.name is not None else first.keyword
-    related = (Related("first declared here", there.span(word)),)
+    first, second = sorted((_name_of(*known, what), here), key=reading_place)
+    if first == here:
+        table[key] = values, item
+    related = (Related("first declared here", first),)
     if what == "block":
-        values.error(Code.REPEATED, f"a second `{name}` block", name, "there is one for all files", related)
+        message, hint = f"a second `{name}` block", "there is one for all files"
+        values.diagnostics.append(Diagnostic(Code.REPEATED, message, second, hint, related))
     else:
-        values.error(Code.DUPLICATE, f"{what} `{name}` is declared twice", name, related=related)
+        message = f"{what} `{name}` is declared twice"
+        values.diagnostics.append(Diagnostic(Code.DUPLICATE, message, second, None, related))
+
+
+def _name_of(values: Values, item: syntax.Let | syntax.Pool | syntax.Block, what: str) -> Span:
+    """Return the place of what an item declares."""
+    word = item.name if what != "block" and item.name is not None else item.keyword
+    return values.span(word)
 
 
 def _check_version(values: Values, item: syntax.Setting, first: bool) -> None:

@@ -17,6 +17,8 @@ class Source:
 
     name: str
     text: str
+    included: Span | None = None  # the place of the include statement that names it
+    number: int = 0  # which one it is of the files that the statement names
     #: How many lines end before each block of :data:`_BLOCK` characters.
     _ended: list[int] = field(default_factory=list, repr=False)
 
@@ -61,3 +63,11 @@ class Span(NamedTuple):
     source: Source
     start: int
     end: int
+
+
+def reading_place(span: Span | None) -> tuple[int, ...]:
+    """Return a sort key for places in the order in which a reader meets them, who reads a file where it is included."""
+    if span is None:
+        return ()
+    source = span.source
+    return (*reading_place(source.included), source.number, span.start) if source.included else (span.start,)
