@@ -10,6 +10,7 @@ from svcc.compiler.address_kinds import unable
 from svcc.compiler.check_addresses import check_addresses
 from svcc.compiler.check_affinity import check_affinity
 from svcc.compiler.check_balancers import check_balancers
+from svcc.compiler.check_effects import check_effects
 from svcc.compiler.check_health import check_health
 from svcc.compiler.check_node_ports import check_node_port_addresses, check_node_ports_as_endpoints
 from svcc.compiler.check_ports import check_ports
@@ -20,12 +21,20 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.prefix import is_taken
 from svcc.compiler.read_addresses import numbers, versions
+from svcc.compiler.source import reading_place
 from svcc.compiler.values import MAX_PORT
+
+_PLAIN = ir.HashBy.ADDRESS  # what counts where nothing is said
 
 
 def check(program: ir.Program) -> Iterator[Diagnostic]:
     """Return everything that is wrong with a program, and (as warnings) what is likely a mistake."""
-    program = replace(program, services=tuple(sorted(program.services, key=_place)))
+    program = replace(
+        program,
+        nodes=tuple(sorted(program.nodes, key=_place)),
+        services=tuple(sorted(program.services, key=_place)),
+        balancers=tuple(sorted(program.balancers, key=_place)),
+    )
     yield from _check_prefix(program.cluster)
     yield from check_addresses(program)
     yield from check_service_networks(program)
@@ -33,6 +42,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     yield from check_node_port_addresses(program)
     yield from check_node_ports_as_endpoints(program)
     yield from check_turns(program)
+    yield from check_effects(program)
     for service in program.services:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)
@@ -44,9 +54,9 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     yield from check_balancers(program)
 
 
-def _place(service: ir.Service) -> tuple[str, int]:
-    """Return a sort key for the order in which the reader meets services: where two clash, the second is to blame."""
-    return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
+def _place(one: ir.Node | ir.Service | ir.Balancer) -> tuple[int, ...]:
+    """Return a sort key for the order in which the reader meets things: where two clash, the second is to blame."""
+    return reading_place(one.span)
 
 
 def _check_prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
@@ -57,7 +67,8 @@ def _check_prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _check_hash(service: ir.Service) -> Iterator[Diagnostic]:
-    if service.scheduler_by is ir.HashBy.ADDRESS or service.scheduler in (ir.Scheduler.SH, ir.Scheduler.MH):
+    said = "scheduler" in service.spans and service.spans.get("scheduler by") != service.spans["scheduler"]
+    if service.scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) or (service.scheduler_by is _PLAIN and not said):
         return
     scheduler = "the default scheduler" if service.scheduler is None else f"scheduler {service.scheduler}"
     message = f"{scheduler} hashes no clients: `by {service.scheduler_by}` is for sh and mh"

@@ -60,6 +60,7 @@ class Code(Enum):
     NEARNESS = "SVC054", "nobody knows which endpoints are near"
     BACKUP_ALONE = "SVC055", "a backup has no endpoint to stand in for"
     CHECK = "SVC056", "no endpoint can be checked in this way"
+    NO_EFFECT = "SVC057", "a setting has no effect here"
     ONE_MEMORY = "SVC058", "one memory of clients for frontends with different endpoints"
     SOURCES = "SVC059", "source addresses do not follow one another"
     # balancers

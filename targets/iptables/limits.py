@@ -97,8 +97,8 @@ def _shifted_rules(program: ir.Program) -> Diagnostic | None:
             if left < 0:
                 return Diagnostic(
                     Code.TARGET_LIMIT,
-                    f"with port {port.ports} of service {service.name}, ranges with other numbers at the endpoints "
-                    f"take more than {SHIFTED_RULES:,} rules: for each port one at each address and for each endpoint",
+                    f"with port {port.ports} of service {service.name}, ranges with other numbers at the ends take "
+                    f"more than {SHIFTED_RULES:,} rules: for each port one at each address and for each endpoint",
                     port.spans.get("ports", port.span) or service.span,
                     "make the range smaller, let the endpoints listen on the service's own ports, or use nft",
                 )

@@ -16,6 +16,7 @@ service web {
   vip 198.19.0.2
 # ^ SVC020
   traffic external local
+#                  ^ SVC057
   traffic internal local
   traffic external cluster
 # ^ SVC020
@@ -25,6 +26,7 @@ service db {
   vip 198.19.0.3
   port 80/tcp
   endpoints { 100.64.0.1 weight 2 weight 3 }
+#             ^ SVC057
 #                                 ^ SVC020
   endpoints { }
 # ^ SVC020

@@ -52,3 +52,5 @@ service words { vip 198.19.0.6; port 80/tcp; check tpc; endpoints { 100.64.0.1 }
 #                                                  ^ SVC023
 service nothing { vip 198.19.0.7; port 80/tcp; check none 80; endpoints { 100.64.0.1 } }
 #                                                         ^ SVC056
+service late { vip 198.19.0.8; port 80/tcp; check http timeout 10s; endpoints { 100.64.0.1 } }
+#                                                              ^ SVC056

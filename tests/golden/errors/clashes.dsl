@@ -16,3 +16,6 @@ service b {
 #                                   ^ SVC045
   endpoints { }
 }
+service c { port 80/tcp nodeport 30180; endpoints { } }
+service d { port 5000-5009/tcp nodeport 30175-30184; endpoints { } }
+#                                       ^ SVC044

@@ -23,6 +23,7 @@ service web { vip 198.19.0.2; port 80/tcp; endpoints pool { $hom } }
 #       ^ SVC010
 service api { vip 198.19.0.3; port 80/tcp; allow-from $hom $home $one; endpoints pool }
 #                                                     ^ SVC011
+#                                                     ^ SVC057
 service a { vip 198.19.0.4; port b-c 80/tcp; endpoints pool }
 service a-b { vip 198.19.0.5; port c 80/tcp; endpoints pool }
 service "9to5/web" { vip 198.19.0.6; port "8080-tcp" 80/tcp; endpoints pool }

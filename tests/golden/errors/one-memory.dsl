@@ -8,4 +8,5 @@ service api { vip 198.19.0.2; port 80/tcp nodeport 30080; traffic internal prefe
               affinity client-ip per service; endpoints { 100.64.0.9 on here } }
 #                                ^ SVC058
 service fine { vip 198.19.0.3; port 80/tcp; traffic external local
+#                                                            ^ SVC057
                affinity client-ip per service; endpoints { 100.64.0.9 on here } }

@@ -5,3 +5,6 @@ service ports  { vip 198.19.0.3; port 80/tcp; endpoints { }; scheduler rr by add
 #                                                                            ^ SVC023
 service source { vip 198.19.0.4; port 80/tcp; endpoints { }; scheduler mh by port }
 #                                                                            ^ SVC023
+service random { vip 198.19.0.5; port 80/tcp; endpoints { }; scheduler random by address }
+#                                                                                ^ SVC023
+service plain  { vip 198.19.0.6; port 80/tcp; endpoints { }; scheduler sh by address }
