@@ -52,7 +52,18 @@ _LAYERS: dict[str, frozenset[str]] = {
 _IR_SIDE = frozenset(
     f"svcc.compiler.{name}"
     for name in (
-        *("address_kinds", "codes", "diagnostic", "features", "files", "frontends", "ir", "ir_to_json", "names"),
+        *(
+            "address_kinds",
+            "characters",
+            "codes",
+            "diagnostic",
+            "features",
+            "files",
+            "frontends",
+            "ir",
+            "ir_to_json",
+            "names",
+        ),
         *("prefix", "source", "strict_json", "suggest"),
     )
 )
