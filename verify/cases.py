@@ -14,6 +14,8 @@ from svcc.verify.reference import outcome
 #: A port that no service declares, at which the node has servers: a vip must not expose them.
 UNDECLARED_PORT = 7
 
+_BY_OTHER = "the node, by another address"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -28,6 +30,7 @@ class Case:
     known_source: bool = True  # False: the node, which chooses a source for itself
     network: int | None = None  # the prefix length of what counts as one client to affinity; None: its address
     by_port: bool = False  # the scheduler hashes the client's port too
+    bound: ir.Address | None = None  # the source that the host takes; None: it chooses
 
 
 def cases(program: ir.Program, node: ir.Node | None, lab: Lab, *, translates: bool = True) -> Iterator[Case]:
@@ -45,6 +48,11 @@ def cases(program: ir.Program, node: ir.Node | None, lab: Lab, *, translates: bo
                 for where, vantage in _vantages(frontend, lab):
                     source = _source(frontend, where, address, lab, translates)
                     yield from _case(program, seen, frontend, title, (where, vantage), source, (address, port))
+                    if where == NODE and translates and _here(frontend, lab):
+                        other = _other(source, lab)
+                        yield from _case(
+                            program, seen, frontend, title, (where, _BY_OTHER), other, (address, port), bound=other
+                        )
     yield from _undeclared(program, seen, lab)
     yield from _nobodys(program, seen, lab)
 
@@ -90,6 +98,17 @@ def _source(frontend: Frontend, where: str, address: ir.Address, lab: Lab, trans
     return next((a for a in lab.addresses(where) if a.version == address.version), None)
 
 
+def _here(frontend: Frontend, lab: Lab) -> bool:
+    """Whether an endpoint is on the node itself: it sees which of the node's addresses a connection comes from."""
+    return any(endpoint.address in lab.node_addresses for endpoint in frontend.endpoints)
+
+
+def _other(source: ir.Address | None, lab: Lab) -> ir.Address | None:
+    """Return another address of the node, of the same family as its source; None: it has none."""
+    others = (a for a in (*lab.node_addresses, *lab.gateways) if source and a.version == source.version)
+    return next((address for address in others if address != source), None)
+
+
 def _speaks(addresses: Iterable[ir.Address], version: int) -> bool:
     return any(address.version == version for address in addresses)
 
@@ -102,6 +121,7 @@ def _case(
     host: tuple[str, str],
     source: ir.Address | None,
     destination: tuple[ir.Address, int],
+    bound: ir.Address | None = None,
 ) -> Iterator[Case]:
     where, vantage = host
     address, port = destination
@@ -115,7 +135,8 @@ def _case(
         by_port = service.scheduler_by is ir.HashBy.ADDRESS_PORT
         length = service.affinity_networks[address.version == 6]
         network = length if service.affinity is not None and length < address.max_prefixlen else None
-        yield Case(title, where, vantage, packet, expected, service.scheduler, where != NODE, network, by_port)
+        known = bound is not None or where != NODE
+        yield Case(title, where, vantage, packet, expected, service.scheduler, known, network, by_port, bound)
 
 
 def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:

@@ -104,8 +104,7 @@ class Verification:
                 continue
             if results is None:
                 number = connections_for(case, connections, self.default)
-                packet = case.packet
-                results = self.lab.connect_many(case.where, packet.destination, packet.port, packet.protocol, number)
+                results = self.lab.connect_all([_probe(case)] * number)
             yield judge(case, results, own, case.scheduler or self.default)
 
     def _refused(self, connections: int) -> dict[int, list[Result]]:
@@ -275,7 +274,8 @@ def _timeout(case: Case) -> int:
 
 
 def _probe(case: Case) -> Attempt:
-    return Attempt(case.where, case.packet.destination, case.packet.port, case.packet.protocol)
+    packet = case.packet
+    return Attempt(case.where, packet.destination, packet.port, packet.protocol, case.bound)
 
 
 def _who(result: Reply | NoReply) -> str:

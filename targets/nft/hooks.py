@@ -175,7 +175,7 @@ def _drop_invalid(family: Family, ours: Sequence[Rule], targets: bool) -> Iterat
 
 def masquerade(family: Family, mark: int, *, sources: bool) -> Iterator[tuple[str, Chain]]:
     """Yield the chains that rewrite the source of what the fronts marked, and of endpoints that reach themselves. They
-    clear the mark.
+    clear the mark. Packets that stay on the node keep their source.
 
     ``sources``: whether the chain of :func:`svcc.targets.nft.sources.rewriting` exists.
 
@@ -185,8 +185,9 @@ def masquerade(family: Family, mark: int, *, sources: bool) -> Iterator[tuple[st
     marked = Match(And(Meta("mark"), Word(mark)), Word(mark))
     unmark = SetMark(And(Meta("mark"), Word(0xFFFF_FFFF ^ mark)))
     hairpin = Match(Concat((family.source, family.destination)), HAIRPIN)
+    leaves = Match(DestinationType(), Word("local"), "!=")
     rewrite = Goto(REWRITE) if sources else Masquerade()
-    postrouting = ((translated, marked, unmark, rewrite), (translated, hairpin, rewrite))
+    postrouting = ((translated, marked, unmark, leaves, rewrite), (translated, hairpin, leaves, rewrite))
     yield "nat-postrouting", Chain(postrouting, Hook("nat", "postrouting", SRCNAT))
-    # Packets to an endpoint on this very node do not pass postrouting.
+    # What others send to an endpoint on this very node does not pass postrouting.
     yield "nat-input", Chain(((translated, marked, unmark),), Hook("nat", "input", SRCNAT))

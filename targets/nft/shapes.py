@@ -68,10 +68,9 @@ PATTERNS = {
         "filter-output": _FILTER,
         "snat": r"snat;",
         REWRITE_NODEPORTS: rf"({_PROTOCOL}vmap:nodeport-source;)+",
-        REWRITE: rf"fib=local masquerade;({_PROTOCOL}vmap:source;)*({_OPENED}jump:{REWRITE_NODEPORTS};)?masquerade;",
-        "nat-postrouting": r"ct-status~dnat marked set-mark:off (REWRITE);ct-status~dnat hairpin=@hairpin \1;".replace(
-            "REWRITE", f"masquerade|goto:{REWRITE}"
-        ),
+        REWRITE: rf"({_PROTOCOL}vmap:source;)*({_OPENED}jump:{REWRITE_NODEPORTS};)?masquerade;",
+        "nat-postrouting": r"ct-status~dnat marked set-mark:off fib!=local (REWRITE);"
+        r"ct-status~dnat hairpin=@hairpin fib!=local \1;".replace("REWRITE", f"masquerade|goto:{REWRITE}"),
         "nat-input": r"ct-status~dnat marked set-mark:off;",
     }.items()
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.kernel.addresses import text_of
-from svcc.kernel.nft.expressions import DestinationType, Meta, Named, OneOf, Original, Word
+from svcc.kernel.nft.expressions import Meta, Named, OneOf, Original, Word
 from svcc.kernel.nft.state import Chain
 from svcc.kernel.nft.statements import Jump, Masquerade, Match, Rule, Snat, Statement, VerdictMap
 from svcc.targets.naming import fit
@@ -48,12 +48,9 @@ class SnatRange:
 def rewriting(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tuple[str, Chain]]:
     """Yield the chain for packets whose source is rewritten. ``keys``: those with a map; ``serving``: the match that
     the connection was opened to an address that may serve node ports.
-
-    Packets to an endpoint on this very node get the node's own address in any case.
     """
     nodeports = [_to_sources(key) for key in keys if key.nodeport]
-    rules: list[Rule] = [(Match(DestinationType(), Word("local")), Masquerade())]
-    rules += [_to_sources(key) for key in keys if not key.nodeport]
+    rules = [_to_sources(key) for key in keys if not key.nodeport]
     if nodeports:
         yield REWRITE_NODEPORTS, Chain(tuple(nodeports))
         rules.append((*serving, Jump(REWRITE_NODEPORTS)))

@@ -149,6 +149,23 @@ def test_hashes_of_ports_do_what_they_mean(ways: str) -> None:
 
 # ---- and it is not blind
 
+
+def break_iptables(monkeypatch: pytest.MonkeyPatch, was: str, becomes: str) -> None:
+    """Have the target print something else."""
+    target = targets()["iptables"]
+    assert isinstance(target, TargetByService)
+    assembly = type(target.assembly(Shared(ir.Cluster(), None, ())))
+    printed = assembly.bundle
+
+    def broken(self: Assembly) -> Bundle:
+        bundle = printed(self)
+        assert any(was in artifact.text for artifact in bundle.artifacts)
+        parts = tuple(Artifact(a.part, a.text.replace(was, becomes)) for a in bundle.artifacts)
+        return Bundle(bundle.target, bundle.node, parts)
+
+    monkeypatch.setattr(assembly, "bundle", broken)
+
+
 REJECT, PORT = "-A CUSTOM-REJECT", "-j REJECT --reject-with icmp-port-unreachable\n"
 
 
@@ -166,21 +183,30 @@ REJECT, PORT = "-A CUSTOM-REJECT", "-j REJECT --reject-with icmp-port-unreachabl
     ],
 )
 def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = targets()["iptables"]
-    assert isinstance(target, TargetByService)
-    assembly = type(target.assembly(Shared(ir.Cluster(), None, ())))
-    printed = assembly.bundle
-
-    def broken(self: Assembly) -> Bundle:
-        bundle = printed(self)
-        assert any(was in artifact.text for artifact in bundle.artifacts)
-        parts = tuple(Artifact(a.part, a.text.replace(was, becomes)) for a in bundle.artifacts)
-        return Bundle(bundle.target, bundle.node, parts)
-
-    monkeypatch.setattr(assembly, "bundle", broken)
+    break_iptables(monkeypatch, was, becomes)
     result = verify(ROOT / "examples" / "custom-cluster.dsl", "iptables", "-c", "10", "--json")
     assert result.exit_code == 1
     assert any(finding in (case["deviation"] or "") for case in json.loads(result.output)["cases"])
+
+
+_ON_THE_NODE = """\
+cluster { pods 100.64.0.0/24 fd00:64::/64 }
+node here { address 10.0.0.4 fd00:10::4 }
+service own { vip 198.19.10.0 fd00:19::10; port 80/tcp -> 8080 nodeport 30080; endpoints { 10.0.0.4; fd00:10::4 } }
+"""
+
+
+def test_a_source_that_is_rewritten_on_the_node_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint on the node sees from which of its addresses the node connects."""
+    file = tmp_path / "own.dsl"
+    file.write_text(_ON_THE_NODE)
+    for target in ("nft", "iptables"):
+        result = verify(file, target, "-c", "3")
+        assert result.exit_code == 0, result.output
+    break_iptables(monkeypatch, "MASQUERADE ! -o lo -j", "MASQUERADE -j")
+    result = verify(file, "iptables", "-c", "3", "--json")
+    found = {case["vantage"] for case in json.loads(result.output)["cases"] if case["deviation"]}
+    assert (result.exit_code, found) == (1, {"the node, by another address"})
 
 
 def test_a_port_that_remembers_for_itself_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,9 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "about connections and clients of servers that are removed or drained later": (
         Pattern("sysctl", "^removed$|^1 -> 0$", r"vs\.expire_(nodest_conn|quiescent_template) = 1$"),
     ),
+    "an endpoint that reaches itself has one address on both sides": (
+        Pattern("nft", "^daddr -> saddr$", r'"right": "@hairpin".*"fib"'),
+    ),
     "random source ports only keep racing connections apart": (
         Pattern(_X, "^without the target's options$", "-j MASQUERADE --random-fully$"),
         Pattern("nft", "^without flags$", '"snat": .*"flags": "fully-random"'),
@@ -187,6 +190,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "the map of services is asked first, and has no such port": (
         Pattern("nft", r"^(30102|6002|50[03][19]) -> \d+[023]$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
+        Pattern("nft", "^5002 -> 5003$", r'"name": "tcp-range-endpoint-\d"'),
         Pattern(
             "nft", r"^(60|301)11 -> |^(60|301)13 -> ", r'"name": "(nodeport-)?(udp|tcp)-range-(endpoint-\d|sources)"'
         ),

@@ -42,6 +42,23 @@ def test_the_rules_masquerade_them_and_nobody_else(target: Target, pods: str, mo
     assert misfaring(target, made(pods, more)) == []
 
 
+_ON_THE_NODE = """
+cluster { pods 100.64.0.0/24 fd00:64::/64 }
+node one { address 10.0.0.4 10.0.0.5 fd00:10::4 fd00:10::5 }
+service auto   { vip 198.19.10.0 fd00:19::10; port 80/tcp nodeport 30080; endpoints { 10.0.0.4; fd00:10::4 } }
+service always { vip 198.19.10.1 fd00:19::11; port 80/tcp; masquerade always; endpoints { 10.0.0.5; fd00:10::5 } }
+service named  { vip 198.19.10.2; port 80/tcp; snat 203.0.113.8; endpoints { 10.0.0.4; 100.64.0.9 } }
+"""
+
+
+@_EACH
+@pytest.mark.parametrize(
+    "text", [_ON_THE_NODE, _ON_THE_NODE.replace("snat 203.0.113.8; ", "")], ids=["snat", "no snat"]
+)
+def test_what_stays_on_the_node_keeps_its_source(target: Target, text: str) -> None:
+    assert misfaring(target, program(text)) == []
+
+
 @_EACH
 @_VARIANTS
 def test_its_bundles_are_taken(target: Target, pods: str, more: str) -> None:
