@@ -7,7 +7,7 @@ rules: what a change does to them is for the target to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from svcc.compiler import ir
@@ -32,10 +32,19 @@ class FrontendKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServiceChanges:
-    """What changes in one service. ``service`` is its name after the change, or the name that a removed service had."""
+    """What changes in one service. ``service`` is its name after the change, or the name that a removed service had.
+
+    ``remembering``: the service after the change, where it has affinity before and after.
+    """
 
     service: str
     changes: tuple[ServiceChange, ...]
+    remembering: ir.Service | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def renamed(self) -> frozenset[What]:
+        """Which names change: that of the service, or one of a port."""
+        return frozenset(change.what for change in self.changes) & {What.SERVICE_RENAMED, What.PORT_RENAMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,8 @@ class _Pairs:
         had = {to: self._before[name] for name, to in self._follows.items()}
         for name, service in self._after.items():
             found = [*_changed(had[name], service)] if name in had else [_added(service)]
-            yield ServiceChanges(name, (*found, *self._taken_over(service)))
+            remembers = name in had and had[name].affinity is not None and service.affinity is not None
+            yield ServiceChanges(name, (*found, *self._taken_over(service)), service if remembers else None)
         for name, service in self._before.items():
             if name not in self._follows:
                 yield ServiceChanges(name, (_removed(service),))

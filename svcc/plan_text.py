@@ -7,7 +7,9 @@ from ipaddress import ip_address
 
 from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.fates import Fate, Fated, fates
-from svcc.comparison_text import comparison_lines, limits_text, listed, services_text, taken_text
+from svcc.comparison_text import comparison_lines, limits_text, listed, names_text, services_text, taken_text
+from svcc.compiler.comparison import ServiceChanges
+from svcc.compiler.service_change import What
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
 from svcc.kernel.routes import Routes
@@ -15,6 +17,7 @@ from svcc.kernel.steps import Change, Verb, socket_text
 from svcc.kernel_rows import Rows
 from svcc.object_text import SHARED, by_service, object_lines
 from svcc.review import Review
+from svcc.targets import find
 
 _AS_IT_IS = "The kernel holds what it should: rules say nothing of this, and stay as they are."
 
@@ -30,7 +33,7 @@ def plan_text(review: Review, *, objects: bool = False, everything: bool = False
     if review.empty:
         return "Nothing to do: the kernel holds what it should.\n"
     if plan.empty:
-        connections = _connections(plan)
+        connections = _connections(review)
         lines = [*_services(review, everything=everything), "", *connections, *(connections and [""])]
         as_it_is = _AHEAD if review.ahead else _AS_IT_IS
         return "".join(f"{line}\n" for line in (*lines, as_it_is, _total(review)))
@@ -41,7 +44,7 @@ def plan_text(review: Review, *, objects: bool = False, everything: bool = False
         [*below],
         [*answered(plan, everything=everything)],
         _steps(plan),
-        _connections(plan),
+        _connections(review),
         [_whole(plan.changes, plan), _total(review)],
     ]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)
@@ -88,10 +91,11 @@ def _steps(plan: ExecutionPlan) -> list[str]:
     return lines
 
 
-def _connections(plan: ExecutionPlan) -> list[str]:
+def _connections(review: Review) -> list[str]:
+    plan, services = review.plan, review.compared.comparison.services
     lasting = plan.lasting if plan.transition.old != plan.transition.new else Routes()
     touched = (one for one in fates(plan) if one.route not in lasting)
-    lines = [*moved(plan), *released(plan), *map(fate_text, touched)]
+    lines = [*moved(plan), *released(plan), *forgotten(plan, services), *map(fate_text, touched)]
     return ["Connections", *(f"  {line}" for line in lines)] if lines else []
 
 
@@ -144,6 +148,24 @@ def fate_text(one: Fated) -> str:
     if one.fate is Fate.SERVED:
         return f"{number} to {frontend}, which was not served: {_FATES[one.fate]}"
     return f"{number} from {frontend} to {socket_text(one.route.endpoint, one.route.port)}: {_FATES[one.fate]}"
+
+
+def forgotten(plan: ExecutionPlan, services: Sequence[ServiceChanges]) -> Iterator[str]:
+    """Yield a line that names the services whose clients choose anew because something has another name."""
+    target = find(plan.transition.new) if plan.transition.new and plan.transition.old == plan.transition.new else None
+    names = [
+        one.service
+        for one in services
+        if target is not None
+        and one.remembering is not None
+        and one.renamed
+        and target.forgets_renamed(one.remembering, port_alone=What.SERVICE_RENAMED not in one.renamed)
+    ]
+    if names and target is not None:
+        yield (
+            f"{names_text(names)}: clients that affinity remembers are not taken along to another name: with "
+            f"{target.name} each chooses an endpoint anew"
+        )
 
 
 def _whole(changes: Sequence[Change], plan: ExecutionPlan) -> str:

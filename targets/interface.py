@@ -189,6 +189,13 @@ class Target(ABC):
         """Whether the target could have made an ipset of this name and type under a prefix."""
         return False
 
+    def forgets_renamed(self, service: ir.Service, *, port_alone: bool) -> bool:
+        """Whether the clients that a service with affinity remembers are forgotten when it gets another name.
+
+        ``port_alone``: one of its ports gets another name, and not the service.
+        """
+        return False
+
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         """Return the service addresses of a bundle at which only services are reached: all but the ``shared`` ones."""
         return iter(())

@@ -99,6 +99,9 @@ class Iptables(TargetByService):
 
         return is_chain(prefix, table, name) and Grammar(READERS).knows(rules)
 
+    def forgets_renamed(self, service: ir.Service, *, port_alone: bool) -> bool:
+        return not (port_alone and service.affinity_per_service)  # its lists of clients have these names
+
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         from svcc.targets.iptables.addresses import exclusive_addresses
 

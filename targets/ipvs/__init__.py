@@ -130,6 +130,11 @@ class Ipvs(TargetByService):
         made = purpose is not None and name in (purpose.set_name(prefix, 4), purpose.set_name(prefix, 6))
         return made and purpose is not None and type == purpose.type
 
+    def forgets_renamed(self, service: ir.Service, *, port_alone: bool) -> bool:
+        from svcc.targets.ipvs.virtual import by_mark, is_large
+
+        return not port_alone and (by_mark(service) or any(is_large(port.ports) for port in service.ports))
+
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         from svcc.targets.ipvs.bundles import exclusive_addresses
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from support.nft_programs import program
 from svcc.apply.driver import Transition
 from svcc.apply.drivers.devices import DeviceDriver
 from svcc.apply.drivers.rules import Ip6tablesDriver, IptablesDriver
@@ -15,13 +16,15 @@ from svcc.apply.machine import Machine
 from svcc.apply.nft import DRIVER
 from svcc.apply.scope import Scope
 from svcc.apply.states import DifferingPart, States
+from svcc.compiler.comparison import compare
 from svcc.kernel.link.devices import Device
 from svcc.kernel.nft.state import NftState, Table
 from svcc.kernel.routes import Route
 from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.state import State
 from svcc.kernel.xtables.state import Table as XtablesTable
-from svcc.plan_text import answered, fate_text, moved, released
+from svcc.plan_text import answered, fate_text, forgotten, moved, released
+from svcc.targets import targets
 
 
 def said(old: str | None, new: str | None, patience: float = 10.0) -> list[str]:
@@ -64,6 +67,42 @@ def test_what_ipvs_forwards_has_its_time_in_a_move(patience: float, end: str) ->
         f"from ipvs to nft: new connections go the new way at once, those that are open {end}",
         "clients that affinity remembers are not taken along: with nft each chooses an endpoint anew",
     ]
+
+
+_SERVICE = "service {0} {{ vip 198.19.0.1; port {1} {2}/tcp; {3}; endpoints {{ 100.64.0.9; 100.64.0.19 }} }}"
+_EACH, _WHOLE, _LARGE = "affinity client-ip", "affinity client-ip per service", "20000-29999"
+
+
+def _forgotten(target: str, before: tuple[str, str], after: tuple[str, str], affinity: str, port: str = "80") -> bool:
+    """Whether the clients of a service are told to choose anew. ``before``, ``after``: its name, and its port's."""
+    nothing = States({})
+    transition = Transition(target, target)
+    plan = ExecutionPlan(Machine(Scope("SVCC")), transition, nothing, nothing, (), (), ())
+    old, new = (program(_SERVICE.format(*names, port, affinity)) for names in (before, after))
+    said = [*forgotten(plan, compare(old, new).services)]
+    words = "clients that affinity remembers are not taken along to another name"
+    words = f"{words}: with {target} each chooses an endpoint anew"
+    assert said in ([], [f"{after[0]}: {words}"])
+    return bool(said)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "port", "service", "port_alone"),
+    [
+        (_EACH, "80", {"iptables"}, {"iptables"}),
+        (_WHOLE, "80", {"iptables", "ipvs"}, set()),
+        (_EACH, _LARGE, {"iptables", "ipvs"}, {"iptables"}),
+        ("scheduler rr", "80", set(), set()),
+    ],
+)
+def test_where_clients_are_remembered_by_name_another_name_forgets_them(
+    affinity: str, port: str, service: set[str], port_alone: set[str]
+) -> None:
+    kernel = [name for name, target in targets().items() if target.loads]
+    old = ("web", "http")
+    assert {name for name in kernel if _forgotten(name, old, ("shop", "http"), affinity, port)} == service
+    assert {name for name in kernel if _forgotten(name, old, ("web", "main"), affinity, port)} == port_alone
+    assert not any(_forgotten(name, old, old, affinity, port) for name in kernel)
 
 
 def _answered(before: dict[str, str] | None, after: dict[str, str] | None, *, everything: bool = False) -> list[str]:
