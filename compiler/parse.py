@@ -135,7 +135,8 @@ class Parser:
                 self._lark.parse(text)
             except UnexpectedInput as error:
                 from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
-                from svcc.compiler.syntax_error import brace_below, explain, statement_at
+                from svcc.compiler.statement_places import brace_below, statement_at
+                from svcc.compiler.syntax_error import explain
 
                 count += 1
                 begin = _last_start(transformer.items)

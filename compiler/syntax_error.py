@@ -1,9 +1,8 @@
-"""Explains text that is no statement of the language, and finds where that statement begins and ends."""
+"""Explains text that is no statement of the language."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lark import Token, UnexpectedInput, UnexpectedToken
 
@@ -18,6 +17,7 @@ from svcc.compiler.slips.checks import CHECK_OPTIONS
 from svcc.compiler.slips.lets import hint_for_list
 from svcc.compiler.slips.slip import protocol_of
 from svcc.compiler.source import Source, Span
+from svcc.compiler.statement_places import TEMPLATE, place_of
 from svcc.compiler.suggest import did_you_mean, one_of
 
 #: Keywords by the block in which they begin a statement ("" is the top of the file).
@@ -113,103 +113,10 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 _STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # a longer piece says no more, and takes longer to look at
 _NAMED = re.compile(r"[A-Za-z][\w-]*\s+(\d+(?:\.\d+){3}(?::\d+)?)(?!\S)")  # a word, and an address
-_BELOW = re.compile(r"(?:[\s;]|#[^\n]*\n)+\{")  # what may stand between the name of a block and its brace
-#: A placeholder of a template, and the rest of the statement that it stands in.
-_TEMPLATE = re.compile(r"(?=\{\{|\{%|\$\{)(?:\{\{.*?\}\}|\{%.*?%\}|\$\{[^}\n]*\}|[^;}\n])+")
-_LET = re.compile(r"\s*let\s")
-_MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The place of an offset: the start of its statement, and the offsets of the blocks around it."""
-
-    start: int
-    blocks: tuple[tuple[int, int], ...]  # (start of the statement that opens the block, offset of its "{")
-
-    def keyword(self, text: str) -> str:
-        """Return the keyword of the innermost block, "" at the top of the file."""
-        if not self.blocks:
-            return ""
-        return self.keyword_of(text, -1)
-
-    def keyword_of(self, text: str, block: int) -> str:
-        words = text[slice(*self.blocks[block])].split()
-        return words[0] if words else ""
-
-
-def _place(text: str, offset: int, begin: int = 0) -> _Place:
-    """Return the place of an offset. ``begin``: an earlier offset at the top of the file."""
-    start, listing = begin, 0
-    blocks: list[tuple[int, int]] = []
-    for mark in _MARKS.finditer(text, begin, offset):
-        sign = mark.group()
-        if sign in "[]":
-            listing = max(0, listing + (1 if sign == "[" else -1))
-        elif sign == "{":
-            blocks.append((start, mark.start()))
-            start, listing = mark.end(), 0
-        elif sign == "}":
-            if blocks:
-                blocks.pop()
-            start = mark.end()
-        elif sign in ";\n" and _ends(sign, listing, let=_is_let(text, start)):
-            start = mark.end()
-    return _Place(start + _leading(text, start, offset), tuple(blocks))
-
-
-def _is_let(text: str, start: int) -> bool:
-    return _LET.match(text, start) is not None
-
-
-def _ends(sign: str, listing: int, *, let: bool) -> bool:
-    """Whether a line's end or a `;` ends the statement: no line ends a list, and no `;` that of a let."""
-    return not listing or (sign == ";" and not let)
-
-
-def _leading(text: str, start: int, offset: int) -> int:
-    return len(text[start:offset]) - len(text[start:offset].lstrip())
-
-
-def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
-    """Return start and end of the statement around an offset, with the whole block that it opens.
-
-    ``begin`` is an earlier offset at which a statement begins at the top of the file. The result is empty (start = end)
-    where the block that the statement opens, or is in, never ends.
-    """
-    place = _place(text, offset, begin)
-    if (template := _TEMPLATE.match(text, offset)) is not None:
-        return place.start, template.end()
-    depth = listing = 0
-    let = _is_let(text, place.start)
-    for mark in _MARKS.finditer(text, place.start):
-        sign = mark.group()
-        if sign == "{":
-            depth, listing = depth + 1, 0
-        elif sign == "}":
-            if mark.start() < offset:
-                continue
-            if depth <= 1:
-                alone = place.start == mark.start()
-                return place.start, mark.end() if depth or alone else mark.start()
-            depth -= 1
-        elif sign in "[]":
-            listing = max(0, listing + (1 if sign == "[" else -1))
-        elif sign in ";\n" and not depth and mark.start() >= offset and _ends(sign, listing, let=let):
-            return place.start, mark.start()
-    return offset, offset
-
-
-def brace_below(error: UnexpectedInput, text: str) -> int | None:
-    """Return the offset of a `{` that stands below the name of its block, where that is the error. Else return None."""
-    if not isinstance(error, UnexpectedToken) or error.token.type != "_END":
-        return None
-    found = _BELOW.match(text, error.token.start_pos or 0)
-    return found.end() - 1 if found and "LBRACE" in (error.accepts or error.expected) else None
 
 
 def explain(error: UnexpectedInput, source: Source, text: str, begin: int) -> Diagnostic:
-    """Return the diagnostic for one syntax error of lark's; ``begin`` as in :func:`statement_at`."""
+    """Return the diagnostic for one syntax error of lark's. ``begin``: an earlier offset at the top of the file."""
     if not isinstance(error, UnexpectedToken):
         return _bad_character(error.pos_in_stream or 0, source, text)
     if error.token.type == "$END":
@@ -226,7 +133,7 @@ class _Culprit:
         self.token: Token = error.token
         self.expected = set(error.accepts or error.expected)
         start, end = self.token.start_pos or 0, self.token.end_pos or 0
-        self.place = _place(text, start, begin)
+        self.place = place_of(text, start, begin)
         self.block = self.place.keyword(text)
         self.ended = self.token.type == "_END"
         if self.ended:
@@ -382,7 +289,7 @@ class _Culprit:
             return f"a let is written ${token}; svcc looks up no host names: write the address"
         if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
             return "svcc looks up no host names: write the address"
-        if token.type == "LBRACE" and _TEMPLATE.match(self.text, token.start_pos or 0):
+        if token.type == "LBRACE" and TEMPLATE.match(self.text, token.start_pos or 0):
             return "that is for a template: svcc reads what was made of it"
         if token.type == "RBRACE" and not self.place.blocks:
             return "it ends no block: one `}` too many"
@@ -405,7 +312,7 @@ def _keywords(expected: set[str]) -> set[str]:
 
 
 def _unclosed(source: Source, text: str, begin: int) -> Diagnostic:
-    blocks = _place(text, len(text), begin).blocks
+    blocks = place_of(text, len(text), begin).blocks
     if not blocks:
         end = len(text.rstrip())
         return Diagnostic(Code.UNCLOSED, "the file ends in the middle of a statement", Span(source, end - 1, end))
