@@ -24,8 +24,6 @@ from svcc.compiler.read_addresses import numbers, versions
 from svcc.compiler.source import reading_place
 from svcc.compiler.values import MAX_PORT
 
-_PLAIN = ir.HashBy.ADDRESS  # what counts where nothing is said
-
 
 def check(program: ir.Program) -> Iterator[Diagnostic]:
     """Return everything that is wrong with a program, and (as warnings) what is likely a mistake."""
@@ -67,8 +65,7 @@ def _check_prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _check_hash(service: ir.Service) -> Iterator[Diagnostic]:
-    said = "scheduler" in service.spans and service.spans.get("scheduler by") != service.spans["scheduler"]
-    if service.scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) or (service.scheduler_by is _PLAIN and not said):
+    if service.scheduler_by is ir.HashBy.ADDRESS or service.scheduler in (ir.Scheduler.SH, ir.Scheduler.MH):
         return
     scheduler = "the default scheduler" if service.scheduler is None else f"scheduler {service.scheduler}"
     message = f"{scheduler} hashes no clients: `by {service.scheduler_by}` is for sh and mh"

@@ -128,7 +128,7 @@ def test_the_let_that_a_let_lacks_fits_the_place_of_the_first() -> None:
 
 
 def test_a_let_is_close_to_another() -> None:
-    text = _service("vip 198.19.0.1", "port 80/tcp", "masquerade $ofice", "allow-from $office")
+    text = _service("external-ip 203.0.113.7", "port 80/tcp", "masquerade $ofice", "allow-from $office")
     assert hints(f"let office = [10.0.0.0/8]\n{text}") == ["did you mean `$office`?"]
 
 
@@ -143,7 +143,7 @@ def test_a_let_has_a_name_that_can_be_used() -> None:
     ("used", "hint"), [("$a/b", _LET_FORM), ("$a/24", "a let has the lengths of its networks in it: [10.0.0.0/24]")]
 )
 def test_nothing_stands_behind_a_let(used: str, hint: str) -> None:
-    text = _service("vip 198.19.0.1", "port 80/tcp", "allow-from $a", f"masquerade {used}")
+    text = _service("external-ip 203.0.113.7", "port 80/tcp", "allow-from $a", f"masquerade {used}")
     assert hints(f"let a = [10.0.0.0/8]\n{text}") == [hint]
 
 

@@ -228,7 +228,9 @@ def _ports(**members: Any) -> str:
         pytest.param(_service(vips=["fd00::1", "FD00:0::1"]), "SVC035", '"FD00:0::1"', id="vip-twice"),
         pytest.param(_service(allow_from=["10.0.0.1/8"]), "SVC032", '"10.0.0.1/8"', id="host-bits"),
         pytest.param(_service(allow_from=["fe80::%1/64"]), "SVC031", '"fe80::%1/64"', id="network-with-zone"),
-        pytest.param(_service(allow_from=["::/0", "0::/0"]), "SVC035", '"0::/0"', id="network-twice"),
+        pytest.param(
+            _service(external_ips=["fd00::2"], allow_from=["::/0", "0::/0"]), "SVC035", '"0::/0"', id="network-twice"
+        ),
         pytest.param(_service(affinity=86_401), "SVC009", "86401", id="affinity"),
         pytest.param(_service(**{"affinity-per-service": True}), "SVC009", "true", id="affinity-for-what"),
         pytest.param(_service(scheduler="wrrr"), "SVC009", '"wrrr"', id="scheduler"),
