@@ -30,6 +30,7 @@ class Place:
         return self.keyword_of(text, -1)
 
     def keyword_of(self, text: str, block: int) -> str:
+        """Return the keyword of a block, "" where it has none. ``block``: its index among ``blocks``."""
         words = text[slice(*self.blocks[block])].split()
         return words[0] if words else ""
 
