@@ -83,12 +83,13 @@ def _hashed(settings: Settings, statement: syntax.Setting) -> None:
     scheduler.
     """
     name, by = statement.values[0], statement.values[2] if len(statement.values) > 2 else None
-    if by == ir.HashBy.ADDRESS and name not in (ir.Scheduler.SH, ir.Scheduler.MH):  # in JSON it may be said anywhere
-        message = f"scheduler {name} hashes no clients: `by {by}` is for sh and mh"
-        settings.values.error(Code.VALUE, message, by, "choose sh or mh")
     settings.put("scheduler_by", ir.HashBy.ADDRESS, "scheduler by", by or name)
     if by is not None:
         settings.put("scheduler_by", settings.values.choice(by, ir.HashBy, "scheduler by"), "scheduler by", by)
+        if by == ir.HashBy.ADDRESS and name in [*ir.Scheduler] and name not in (ir.Scheduler.SH, ir.Scheduler.MH):
+            # on the finished IR nobody sees that it was said, and not the default
+            message = f"scheduler {name} hashes no clients: `by {by}` is for sh and mh"
+            settings.values.error(Code.VALUE, message, by, "choose sh or mh")
 
 
 def _statement(statement: syntax.Setting) -> str:
