@@ -24,7 +24,7 @@ _CALLED |= {
 }
 
 #: Commands that answer nothing: they run until they are ended, write a file, end a lab, or become another program.
-_SILENT = {"agent run", "init", "lab down", "lab exec", "lsp", "register"}
+_SILENT = {"agent run", "init", "lab down", "lab exec", "lsp", "man", "register"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
