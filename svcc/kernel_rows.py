@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -46,12 +46,15 @@ class Rows:
         summary: Summary,
         used: Mapping[Shown, Usage],
         changes: Sequence[Change] | None = None,
+        unrecorded: Sequence[ServedFrontend] = (),
     ) -> None:
-        """``changes``: from what the kernel holds to what was applied, where the plan leads to something else."""
+        """``changes``: from what the kernel holds to what was applied, where the plan leads to something else.
+        ``unrecorded``: frontends that the kernel alone has.
+        """
         differing = plan.changes if changes is None else changes
         self._used = _by_way(used)
         self._node = summary.node_addresses
-        self._live = _by_frontend(plan, summary) if differing else None
+        self._live = _by_frontend(plan, [*summary.frontends, *unrecorded], self._node) if differing else None
         self._changed = _changed(differing, summary)
 
     def of(self, frontend: ServedFrontend) -> Iterator[Row]:
@@ -102,11 +105,14 @@ def _by_way(used: Mapping[Shown, Usage]) -> dict[Way, list[tuple[int, Usage]]]:
     return found
 
 
-def _by_frontend(plan: ExecutionPlan, summary: Summary) -> dict[FrontendAddress, set[tuple[str, int]]]:
-    """Return the endpoints to which the kernel's rules lead from the first ports of a summary's frontends."""
+def _by_frontend(
+    plan: ExecutionPlan, frontends: Iterable[ServedFrontend], node: Collection[str]
+) -> dict[FrontendAddress, set[tuple[str, int]]]:
+    """Return the endpoints to which the kernel's rules lead from the first ports of frontends. ``node``: the node's
+    addresses."""
     firsts: dict[Destination, set[int]] = {}
-    for one in summary.frontends:
-        for address in _addresses(one, summary.node_addresses):
+    for one in frontends:
+        for address in _addresses(one, node):
             firsts.setdefault(Destination(address, one.protocol), set()).add(one.first)
     ports = {to: sorted(some) for to, some in firsts.items()}
     found: dict[FrontendAddress, set[tuple[str, int]]] = {}

@@ -139,10 +139,10 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     plan = planning.make_plan(installation, draft)
     frontends = [one for one in summary.frontends if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
+    beside = unrecorded(plan, installation) if plan.changes and not services else ()
+    frontends += beside
     used = conntrack.tally({one.protocol for one in frontends})
-    if plan.changes and not services:
-        frontends += unrecorded(plan, installation)
-    rows, health = Rows(plan, summary, used), Health.read(installation)
+    rows, health = Rows(plan, summary, used, unrecorded=beside), Health.read(installation)
     pending, interrupted = Pending.read(installation), Journal.read(installation.journal) is not None
     return _Look(
         installation,
