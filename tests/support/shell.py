@@ -128,7 +128,9 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """A user on a node of its own."""
     with closing(Namespace("shell")) as namespace:
-        yield Shell(namespace, tmp_path)
+        made = Shell(namespace, tmp_path)
+        yield made
+        end_watchdog(made)  # it would wait on for as long as somebody may confirm
 
 
 def change_pending(shell: Shell, **fields: object) -> None:
