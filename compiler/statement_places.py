@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from lark import UnexpectedInput, UnexpectedToken
 
+_PLACEHOLDER = r"(?:\{\{[^{}\n]{0,200}\}\}|\{%[^{}\n]{0,200}%\}|\$\{[^{}\n]{0,200}\})"
 #: A placeholder of a template, and the rest of the statement that it stands in, as far as it is looked at.
-TEMPLATE = re.compile(
-    r"(?=\{\{|\{%|\$\{)(?:\{\{[^}\n]{0,200}\}\}|\{%[^}\n]{0,200}%\}|\$\{[^}\n]{0,200}\}|[^;}\n]){1,400}"
-)
+TEMPLATE = re.compile(rf"{_PLACEHOLDER}(?:{_PLACEHOLDER}|[^;{{}}\n]){{0,400}}")
 _BELOW = re.compile(r"(?:[\s;]|#[^\n]*\n)+\{")  # what may stand between the name of a block and its brace
 _LET = re.compile(r"\s*let\s")
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')

@@ -17,7 +17,7 @@ from svcc.compiler.slips.checks import CHECK_OPTIONS
 from svcc.compiler.slips.lets import hint_for_list
 from svcc.compiler.slips.slip import protocol_of
 from svcc.compiler.source import Source, Span
-from svcc.compiler.statement_places import TEMPLATE, place_of
+from svcc.compiler.statement_places import place_of
 from svcc.compiler.suggest import did_you_mean, one_of
 
 #: Keywords by the block in which they begin a statement ("" is the top of the file).
@@ -289,7 +289,7 @@ class _Culprit:
             return f"a let is written ${token}; svcc looks up no host names: write the address"
         if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
             return "svcc looks up no host names: write the address"
-        if token.type == "LBRACE" and TEMPLATE.match(self.text, token.start_pos or 0):
+        if token.type == "LBRACE" and self.text.startswith(("{{", "{%", "${"), token.start_pos or 0):
             return "that is for a template: svcc reads what was made of it"
         if token.type == "RBRACE" and not self.place.blocks:
             return "it ends no block: one `}` too many"

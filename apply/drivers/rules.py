@@ -151,9 +151,9 @@ class XtablesDriver(Driver[State]):
             return []
         used = wanted.variant or live.variant or default(self.part)
         have, want = _by_variant(live, live.variant or used), _by_variant(wanted, used)
-        order = table_order(transition)
+        order, foreign = table_order(transition), frozenset((*live.foreign, *wanted.foreign))
         loads = [
-            Load(self.part, variant, have[variant], want[variant], scope, meaning(scope.prefix), order)
+            Load(self.part, variant, have[variant], want[variant], scope, meaning(scope.prefix), order, foreign)
             for variant in (used, other(used))
             if have[variant] != want[variant]
         ]

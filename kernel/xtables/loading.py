@@ -50,6 +50,7 @@ class Load:
     ours: Ours
     meaning: Meaning  # what the chains mean
     order: Sequence[str] = TRANSLATING  # the order in which tables are committed
+    foreign: frozenset[str] = frozenset()  # others' chains under our prefix, as "CUSTOM-FOO (table nat)"; they stay
 
     @cached_property
     def delta(self) -> Delta:
@@ -104,7 +105,9 @@ class Load:
         for chain, rules in table.written.items():
             for rule in rules:
                 target = leads_to(rule)
-                if target is not None and self.ours.owns(target) and target not in chains:
+                if target is None or target in chains or f"{target} (table {table.table})" in self.foreign:
+                    continue
+                if self.ours.owns(target):
                     culprit = self._culprit(table.table, chain, rule)
                     raise StepError(
                         self.family, f"there is no chain {target}", culprit=culprit, line=f"-A {chain} {rule}"
@@ -119,6 +122,8 @@ class Load:
             if not possible:
                 return
             _make_sets(self.family, self.wanted)
+            for name, _, table in (one.rstrip(")").partition(" (table ") for one in sorted(self.foreign)):
+                self._restore.run(f"*{table}\n:{name} - [0:0]\nCOMMIT\n")
             done = self._restore.run(str(whole))
         self._judge(whole, done)
 
