@@ -89,6 +89,7 @@ class SingleOption(click.Option):
         super().__init__(*arguments, **(more | {"multiple": True}))
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the one value. Errors: UsageError, where several differ."""
         values = super().process_value(ctx, value) or (None,)
         if len(set(values)) > 1:
             given = one_of([f"{self.opts[0]} {one}" for one in value], "and")
