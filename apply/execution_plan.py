@@ -79,7 +79,7 @@ class ExecutionPlan:
     @cached_property
     def _led(self) -> dict[int, Frontends]:
         found: dict[int, list[tuple[Destination, int, int]]] = {}
-        for route in (route for one in self.machine.drivers for route in one.served(self.wanted.of(one))):
+        for route in self.machine.served(self.wanted):
             at = self._comparable(route.frontend)
             ports = Destination(at.address, at.protocol), at.port, at.port + route.ports - 1
             found.setdefault(route.version, []).append(ports)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset.difference import PART, is_temporary
 from svcc.kernel.ipset.sets import Set, Sets
-from svcc.kernel.xtables.state import ForeignJump, State, Table, Tables, leads_to
+from svcc.kernel.xtables.state import ForeignChain, ForeignJump, State, Table, Tables, leads_to
 from svcc.targets import targets
 
 #: How many objects a message names.
@@ -58,8 +58,8 @@ def own_chains(found: State, part: str, scope: Scope) -> State:
     jumps = tuple(_jumps_of(found, foreign))
     tables = _without(found.tables, {(table, name) for stray, table, name in foreign if not stray})
     strays = _without(found.strays, {(table, name) for stray, table, name in foreign if stray})
-    names = tuple(sorted({chain_name(table, name) for _, table, name in foreign}))
-    return replace(found, tables=tables, strays=strays, held=(*found.held, *jumps), foreign=names)
+    chains = tuple(sorted({ForeignChain(table, name) for _, table, name in foreign}, key=str))
+    return replace(found, tables=tables, strays=strays, held=(*found.held, *jumps), foreign=chains)
 
 
 def _declared(texts: Iterable[str], start: str) -> set[str]:
@@ -87,20 +87,10 @@ def _without(tables: Tables, foreign: set[tuple[str, str]]) -> Tables:
     return left
 
 
-def chain_name(table: str, name: str) -> str:
-    """Return how messages name a chain."""
-    return f"{name} (table {table})"
-
-
-def foreign_names(live_only: object) -> tuple[str, ...]:
-    """Return what is foreign, from what a driver noted of a live state (:meth:`svcc.apply.driver.Driver.live_only`)."""
-    return tuple(live_only.get("foreign", ())) if isinstance(live_only, dict) else ()
-
-
-def foreign_chains(part: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence that names foreign chains; nothing where there are none. ``names``: of :func:`chain_name`."""
-    if names:
-        yield _sentence(f"{part}: chain", names)
+def foreign_chains(part: str, chains: Sequence[ForeignChain]) -> Iterator[str]:
+    """Yield a sentence that names foreign chains; nothing where there are none."""
+    if chains:
+        yield _sentence(f"{part}: chain", [*map(str, chains)])
 
 
 def foreign_sets(names: Sequence[str]) -> Iterator[str]:

@@ -53,8 +53,7 @@ def staying(plan: ExecutionPlan, draft: Draft) -> Frontends:
 
 
 def _frontends(plan: ExecutionPlan, states: States) -> Frontends:
-    drivers = plan.machine.drivers
-    return Routes.of(route for driver in drivers for route in driver.routes(states.of(driver))).frontends
+    return Routes.of(plan.machine.routes(states)).frontends
 
 
 def _serves(plan: ExecutionPlan, draft: Draft) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from svcc.apply import drivers, nft
 from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.states import Differing, DifferingPart, FromText, States
-from svcc.kernel.routes import Frontends, Routes
+from svcc.kernel.routes import Frontends, Route, Routes
 from svcc.kernel.steps import TEARDOWN, Change, Phase, Step
 from svcc.targets.interface import Artifact, Bundle
 
@@ -212,6 +212,14 @@ class Machine:
     def obstacles(self, differing: Differing) -> list[str]:
         """Return the reasons why this machine cannot get the wanted states, each as a sentence."""
         return [why for one in differing for why in one.driver.obstacles(one.have, one.want, self.scope)]
+
+    def routes(self, states: States) -> Iterator[Route]:
+        """Yield the routes of all parts (:meth:`Driver.routes`)."""
+        return (route for one in self.drivers for route in one.routes(states.of(one)))
+
+    def served(self, states: States) -> Iterator[Route]:
+        """Yield the routes of all parts by which new connections go (:meth:`Driver.served`)."""
+        return (route for one in self.drivers for route in one.served(states.of(one)))
 
     def foreign(self, live: States) -> list[str]:
         """Return sentences that name what others have under our names (:meth:`Driver.foreign`)."""

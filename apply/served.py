@@ -25,7 +25,7 @@ from svcc.apply.summary_program import program_of
 from svcc.compiler import ir
 from svcc.compiler.comparison import Comparison, ServiceChanges, compare
 from svcc.compiler.service_change import What
-from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.routes import Destination, Route, Routes, ports_text
 from svcc.kernel.steps import FrontendAddress
 from svcc.targets import find
 from svcc.targets.interface import Bundle
@@ -157,7 +157,7 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Return the routes by which a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))
     states = machine.parse(bundle)
-    return [*Routes.of(route for driver in machine.drivers for route in driver.served(states.of(driver)))]
+    return [*Routes.of(machine.served(states))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def unrecorded(plan: ExecutionPlan, installation: Installation) -> tuple[ServedF
     known = summary.reached
     if current is not None and not summary.frontends:  # a bundle was applied, without names
         known = Routes.of(bundle_routes(installation.bundle(current), installation.scope(current))).frontends
-    live = Routes.of(route for driver in plan.machine.drivers for route in driver.routes(plan.live.of(driver)))
+    live = Routes.of(plan.machine.routes(plan.live))
     nobodys = live.at(live.frontends - known)
     return tuple(replace(one, label="", service="", endpoints=()) for one in _by_routes(nobodys, ()))
 
@@ -320,7 +320,7 @@ def _side_by_side(to: Destination, pieces: Sequence[_Piece]) -> Iterator[_Run]:
 
 def _served_frontend(run: _Run) -> ServedFrontend:
     at, last = run.at, run.at.port + run.ports - 1
-    (name,) = Frontends([(Destination(at.address, at.protocol), at.port, last)]).texts()
+    name = ports_text(at, last)
     return ServedFrontend(
         run.known.label if run.known else name,
         run.known.service if run.known else name,

@@ -13,7 +13,7 @@ from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
 from svcc.kernel.addresses import text_of
 from svcc.kernel.json_values import Json, integer, items, members, optional, string, strings
-from svcc.kernel.routes import Destination, Frontends, Route, Routes
+from svcc.kernel.routes import Destination, Frontends, Route, Routes, ports_text
 from svcc.kernel.steps import Change, FrontendAddress
 
 _LAST = attrgetter("last")
@@ -49,9 +49,7 @@ class ServedFrontend:
     @property
     def text(self) -> str:
         """Its address, ports and protocol, as people read them: "198.19.10.0:80-81/tcp"."""
-        ports = "" if self.first == self.last else f"-{self.last}"
-        base, protocol = str(self.reached_at).rsplit("/", 1)
-        return f"{base}{ports}/{protocol}"
+        return ports_text(self.reached_at, self.last)
 
     @property
     def reached_at(self) -> FrontendAddress:

@@ -29,6 +29,11 @@ def quotable(name: str) -> bool:
     return QUOTED.fullmatch(name) is not None
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be a name, in quotes or without."""
+    return PLAIN.fullmatch(text) is not None or quotable(text)
+
+
 def written(name: str) -> str:
     """Return a name as a program writes it, in quotes where it needs them.
 
@@ -40,7 +45,7 @@ def written(name: str) -> str:
 
 def to_declare(keyword: str, name: str, block: str = "{ … }") -> str:
     """Return the hint that says how a name is declared, or, where nothing can have that name, what names are."""
-    return f"declare it: {keyword} {written(name)} {block}" if quotable(name) or PLAIN.fullmatch(name) else QUOTED_FORM
+    return f"declare it: {keyword} {written(name)} {block}" if is_name(name) else QUOTED_FORM
 
 
 def digest(text: str) -> str:

@@ -115,9 +115,12 @@ class Frontends(_Ranges[Destination]):
 
     def texts(self) -> Iterator[str]:
         """Yield each range as text: "10.0.0.1:80/tcp", "node port 5000-5099/udp"."""
-        for (address, protocol), first, last in self.ranges():
-            text = str(FrontendAddress(address, protocol, first))
-            yield text if first == last else f"{text.removesuffix(f'/{protocol}')}-{last}/{protocol}"
+        return (ports_text(FrontendAddress(*to, first), last) for to, first, last in self.ranges())
+
+
+def ports_text(at: FrontendAddress, last: int) -> str:
+    """Return the ports of a frontend up to the last one as people read them: "198.19.10.0:80-81/tcp"."""
+    return str(at) if at.port == last else f"{str(at).removesuffix(f'/{at.protocol}')}-{last}/{at.protocol}"
 
 
 @dataclass(frozen=True, slots=True)

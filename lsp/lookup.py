@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from svcc.compiler.names import LET, LET_FORM, PLAIN, QUOTED, QUOTED_FORM
+from svcc.compiler.names import LET, LET_FORM, PLAIN, QUOTED_FORM, is_name
 from svcc.lsp.names import Key, Kind, Name
 from svcc.lsp.outline import Item, Outline
 from svcc.lsp.programs import File
@@ -79,7 +79,7 @@ def _check(key: Key, new: str, files: Iterable[File]) -> str | None:
     """Return the new name as it is written without quotes. Return None where it needs quotes. Errors: Refusal."""
     if key.kind is Kind.LET and not LET.fullmatch(new):
         raise Refusal(LET_FORM)
-    if not QUOTED.fullmatch(new) and not PLAIN.fullmatch(new):
+    if not is_name(new):
         raise Refusal(QUOTED_FORM)
     other = key._replace(name=new)
     if new != key.name and any(found.name.declares for found in occurrences(other, files)):

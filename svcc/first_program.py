@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from svcc.apply.survey import Survey
 from svcc.compiler.fmt import format_source
-from svcc.compiler.names import PLAIN, quotable, written
+from svcc.compiler.names import is_name, written
 from svcc.compiler.source import Source
 from svcc.kernel.addresses import Address
 
@@ -102,8 +102,8 @@ def _vip(survey: Survey, endpoint: Address) -> Address:
 
 def _name(name: str) -> str:
     """Return the machine's name as a name of the language."""
-    return written(name) if PLAIN.fullmatch(name) or quotable(name) else "this-machine"
+    return written(name) if is_name(name) else "this-machine"
 
 
 def _shown(name: str) -> str:
-    return name if PLAIN.fullmatch(name) or quotable(name) else "this machine"
+    return name if is_name(name) else "this machine"

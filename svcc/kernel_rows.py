@@ -116,7 +116,7 @@ def _by_frontend(
             firsts.setdefault(Destination(address, one.protocol), set()).add(one.first)
     ports = {to: sorted(some) for to, some in firsts.items()}
     found: dict[FrontendAddress, set[tuple[str, int]]] = {}
-    for route in (one for driver in plan.machine.drivers for one in driver.routes(plan.live.of(driver))):
+    for route in plan.machine.routes(plan.live):
         at = route.frontend
         own = ports.get(Destination(at.address, at.protocol), [])
         for port in own[bisect_left(own, at.port) : bisect_left(own, at.port + route.ports)]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
-from svcc.apply.foreign import chain_name, foreign_chains, foreign_names, own_chains
+from svcc.apply.foreign import foreign_chains, own_chains
 from svcc.apply.scope import Scope
 from svcc.kernel.nft import generation
 from svcc.kernel.routes import Frontends, Route, Routes
@@ -17,7 +17,17 @@ from svcc.kernel.xtables import changes, routes
 from svcc.kernel.xtables.loading import BESIDE_BALANCER, TRANSLATING, Load
 from svcc.kernel.xtables.meaning import CombinedMeaning
 from svcc.kernel.xtables.reading import Listings
-from svcc.kernel.xtables.state import ForeignJump, State, Table, Tables, dump_state, leads_to, load_state, parse_script
+from svcc.kernel.xtables.state import (
+    ForeignChain,
+    ForeignJump,
+    State,
+    Table,
+    Tables,
+    dump_state,
+    leads_to,
+    load_state,
+    parse_script,
+)
 from svcc.kernel.xtables.variant import default, other
 from svcc.targets import targets
 
@@ -134,13 +144,13 @@ class XtablesDriver(Driver[State]):
         return {"variant": state.variant, "held": state.held, "foreign": state.foreign}
 
     def foreign(self, live_only: object) -> Iterator[str]:
-        return foreign_chains(self.part, foreign_names(live_only))
+        return foreign_chains(self.part, _foreign(live_only))
 
     def with_live_only(self, state: State, live_only: object) -> State:
         if not isinstance(live_only, dict):
             return state
         held = tuple(ForeignJump(*held) for held in live_only["held"])
-        return replace(state, variant=live_only["variant"], held=held, foreign=foreign_names(live_only))
+        return replace(state, variant=live_only["variant"], held=held, foreign=_foreign(live_only))
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
         return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
@@ -166,8 +176,8 @@ class XtablesDriver(Driver[State]):
         return load_state(data)
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
-        made = {chain_name(table, name) for table, held in wanted.tables.items() for name in held.chains}
-        yield from foreign_chains(self.part, [name for name in live.foreign if name in made])
+        made = [one for one in live.foreign if one.chain in wanted.tables.get(one.table, Table()).chains]
+        yield from foreign_chains(self.part, made)
         yield from self.in_use(live, wanted)
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:
@@ -203,6 +213,10 @@ class XtablesDriver(Driver[State]):
     def _step(self, load: Load) -> Step:
         delta = load.delta
         return Step(Phase.RULES, self.part, delta.title, delta.atomic, len(delta.lines), load.run, load.check)
+
+
+def _foreign(live_only: object) -> tuple[ForeignChain, ...]:
+    return tuple(ForeignChain(*one) for one in live_only.get("foreign", ())) if isinstance(live_only, dict) else ()
 
 
 def _in_use(live: State, wanted: State) -> Iterator[tuple[ForeignJump, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.foreign import OwnSets, foreign_names, foreign_sets, own_sets
+from svcc.apply.foreign import OwnSets, foreign_sets, own_sets
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset import asking, difference, loading
 from svcc.kernel.ipset.meaning import CombinedMeaning, Meaning
@@ -52,7 +52,7 @@ class IpsetDriver(Driver[Sets]):
         return {"foreign": [*_foreign(state)]}
 
     def foreign(self, live_only: object) -> Iterator[str]:
-        return foreign_sets(foreign_names(live_only))
+        return foreign_sets(live_only.get("foreign", ()) if isinstance(live_only, dict) else ())
 
     def dump(self, state: Sets) -> object:
         return dump_sets(state)

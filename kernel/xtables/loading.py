@@ -17,7 +17,7 @@ from svcc.kernel.trial import trial
 from svcc.kernel.xtables.changes import table_changes
 from svcc.kernel.xtables.delta import Delta, TableDelta, delta
 from svcc.kernel.xtables.meaning import Meaning
-from svcc.kernel.xtables.state import Tables, leads_to, lines_of
+from svcc.kernel.xtables.state import ForeignChain, Tables, leads_to, lines_of
 from svcc.kernel.xtables.variant import NFT, Restore, saved
 
 #: The exit status of iptables where the ruleset changed while it ran (RESOURCE_PROBLEM), and after some other failures
@@ -50,7 +50,7 @@ class Load:
     ours: Ours
     meaning: Meaning  # what the chains mean
     order: Sequence[str] = TRANSLATING  # the order in which tables are committed
-    foreign: frozenset[str] = frozenset()  # others' chains under our prefix, as "CUSTOM-FOO (table nat)"; they stay
+    foreign: frozenset[ForeignChain] = frozenset()  # others' chains under our prefix, which stay
 
     @cached_property
     def delta(self) -> Delta:
@@ -105,7 +105,7 @@ class Load:
         for chain, rules in table.written.items():
             for rule in rules:
                 target = leads_to(rule)
-                if target is None or target in chains or f"{target} (table {table.table})" in self.foreign:
+                if target is None or target in chains or ForeignChain(table.table, target) in self.foreign:
                     continue
                 if self.ours.owns(target):
                     culprit = self._culprit(table.table, chain, rule)
@@ -122,8 +122,8 @@ class Load:
             if not possible:
                 return
             _make_sets(self.family, self.wanted)
-            for name, _, table in (one.rstrip(")").partition(" (table ") for one in sorted(self.foreign)):
-                self._restore.run(f"*{table}\n:{name} - [0:0]\nCOMMIT\n")
+            for table, chain in sorted(self.foreign):
+                self._restore.run(f"*{table}\n:{chain} - [0:0]\nCOMMIT\n")
             done = self._restore.run(str(whole))
         self._judge(whole, done)
 

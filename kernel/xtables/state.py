@@ -42,6 +42,17 @@ class ForeignJump(NamedTuple):
     stray: bool = False  # whether it is in the variant that is not used
 
 
+class ForeignChain(NamedTuple):
+    """A chain of somebody else's whose name begins with our prefix."""
+
+    table: str
+    chain: str
+
+    def __str__(self) -> str:
+        """Return how messages name it."""
+        return f"{self.chain} (table {self.table})"
+
+
 #: Tables by name (nat, filter, mangle, …); those without any object of ours are left out.
 Tables: TypeAlias = Mapping[str, Table]
 
@@ -55,9 +66,7 @@ class State:
     prefix: str = field(default="", compare=False)  # of the chains' names, without ``-``
     variant: str | None = field(default=None, compare=False)  # the variant that is used: legacy or nft
     held: tuple[ForeignJump, ...] = field(default=(), compare=False)  # rules of others that lead to our chains
-    foreign: tuple[str, ...] = field(
-        default=(), compare=False
-    )  # others' chains under our prefix, as messages name them
+    foreign: tuple[ForeignChain, ...] = field(default=(), compare=False)  # others' chains under our prefix
 
     @property
     def empty(self) -> bool:

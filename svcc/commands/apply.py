@@ -203,6 +203,14 @@ def _is_again(installation: Installation, current: Generation, draft: Draft, pla
     return is_recorded(installation, current, draft)
 
 
+def _warn(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> None:
+    """Warn of what the machine has against what is in place now."""
+    if not quiet:
+        if plan.empty:
+            warn_of_taken_addresses(installation, installation.current)
+        warn_of_obstructions(draft.target, draft.summary, draft.scope)
+
+
 def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
@@ -210,18 +218,13 @@ def _apply(
     again = current is not None and _is_again(installation, current, draft, plan)
     if current is not None and again and plan.empty and not plan.forgotten_routes:
         engine.note_findings(plan, installation, draft)
-        if not quiet:
-            warn_of_taken_addresses(installation, current)
-            warn_of_obstructions(draft.target, draft.summary, draft.scope)
+        _warn(plan, installation, draft, quiet=quiet)
         return _nothing(installation, current)
     if current is not None and again and seconds is None:  # others changed the kernel; going back is to another file
         draft = replace(draft, of=current.reviewed)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
-    if not quiet:
-        if plan.empty:
-            warn_of_taken_addresses(installation, installation.current)
-        warn_of_obstructions(draft.target, draft.summary, draft.scope)
+    _warn(plan, installation, draft, quiet=quiet)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
     place = f"{number} is in place" if draft.of is None else f"{draft.of} is in place again"
     said = f"Generation {place}: {changed if plan.changes else 'it was there already'}."
