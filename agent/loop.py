@@ -94,7 +94,7 @@ class Agent:
         self._now = asyncio.get_running_loop().time  # the clock of the checks, which is never put back
         self._source = source
         self._session = session
-        session.tell = self._hear_of_step
+        session.tell = self._hear
         self._options = options
         self._log = log
         self._metrics = metrics
@@ -122,6 +122,7 @@ class Agent:
         self._down = 0  # how many probes failed when the kernel was last changed
         self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
         self._fault = ""  # why the kernel does not hold what it should
+        self._warnings: set[str] = set()  # those of the session that were logged
         self._served_at: float | None = None  # when the kernel served all of its last change
         self._noted_at = self._now()  # when all standings were written last
 
@@ -244,8 +245,12 @@ class Agent:
             "in the kernel", generation=self._generation, down=self._down, seconds=seconds, recorded=recorded
         )
 
-    def _hear_of_step(self, event: Event) -> None:
-        """Note when the last step ends that serves something new. Called in the thread that changes the kernel."""
+    def _hear(self, event: Event) -> None:
+        """Log warnings, each once, and note when the last step ends that serves something new. Called in the thread
+        that changes the kernel."""
+        if event.what == "warning" and event.words not in self._warnings:
+            self._warnings.add(event.words)
+            self._log.warning(event.words)
         if event.what == "done" and event.step is not None and event.step.phase <= Phase.ANNOUNCED:
             self._served_at = self._now()
 

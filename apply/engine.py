@@ -56,6 +56,12 @@ class Event:
 Tell = Callable[[Event], None]
 
 
+def warn_of_foreign(plan: ExecutionPlan, tell: Tell) -> None:
+    """Tell what others have under our names, which the plan leaves alone."""
+    for words in plan.foreign:
+        _quietly(tell, Event("warning", words=words))
+
+
 def note_findings(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
     """Record the kernel's fingerprints, and what the current generation was compiled from, where the kernel holds what
     that generation put there. The store's lock is held. Where that cannot be recorded, the next command finds it out

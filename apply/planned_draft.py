@@ -54,6 +54,7 @@ class PlannedDraft:
         plan, installation, draft = self.plan, self.installation, self.draft
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
+        engine.warn_of_foreign(plan, tell)
         current = installation.current
         again = current is not None and not plan.changes_services and is_recorded(installation, current, draft)
         if current is not None and again and plan.empty and not plan.forgotten_routes:

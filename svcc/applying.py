@@ -241,6 +241,7 @@ def carry_out(
     ``again``: whether the draft is the generation in place, which is served as an agent noted that its endpoints stand.
     """
     progress = Progress(quiet=quiet)
+    engine.warn_of_foreign(plan, progress)
     with signals.held_off(leave=False), signals.impatient():
         engine.check(plan, progress, every=False)
         if not again:

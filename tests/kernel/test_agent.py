@@ -278,6 +278,19 @@ def test_what_others_change_is_only_told_where_that_is_asked_for(site: Site) -> 
     assert site.shell.endpoints() == set()
 
 
+def test_what_others_have_under_the_prefix_is_named_once_and_left_alone(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    theirs = ["table", "ip6", "custom", "{ chain blocked { type filter hook input priority 0; } ; }"]
+    site.shell.run("nft", " ".join(theirs))
+    with site.agent():
+        site.serves(1, 2, 3)
+        site.logged("warning: table ip6 custom is not svcc's", 1)
+        site.write(ends="100.64.0.1; 100.64.0.2")
+        site.serves(1, 2)
+        assert site.said().count("is not svcc's") == 1
+    assert "chain blocked" in site.shell.run("nft", "list", "table", "ip6", "custom")
+
+
 def test_one_hand_on_the_wheel(site: Site) -> None:
     site.up(*ADDRESSES[:3])
     with site.agent() as agent:
