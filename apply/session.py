@@ -78,6 +78,7 @@ class Session:
         self._lock = RLock()
         self._prefix = KeptPrefix(self._store, what)
         self._program: ir.Program | None = None
+        self._generation = 0  # the number of the generation that `svcc history` lists for that program
         self._services = CheckedServices()  # of that program
         self._planned: Wanted | None = None  # what the last plan wants
         self._compiled: Wanted | None = None  # the result, where the next program is compiled already
@@ -134,7 +135,8 @@ class Session:
             self._upkeep.end()
             installation.forget_health()
             generation = planned_draft.perform(self.tell, confirm_within)
-            self._program, planned, self._planned = plan.wanted.program, self._planned, None
+            self._program, self._generation = plan.wanted.program, generation.reviewed
+            planned, self._planned = self._planned, None
             if planned is not None and planned.bundle is plan.wanted.bundle and self._program is not None:
                 self._start_upkeep(planned, draft, self._program)
             return generation
@@ -144,14 +146,15 @@ class Session:
 
         The changed services are checked against the others.
         Errors: ValueError where no program was applied in this session, where a service has another name than its key,
-        or where there is no service of that name to remove; otherwise those of :meth:`plan` and :meth:`apply`.
+        or where there is no service of that name to remove; Refused where the machine went back from the program, which
+        was not confirmed in time; otherwise those of :meth:`plan` and :meth:`apply`.
         """
         with self._lock:
             if self._program is None:
                 raise ValueError("this session applied no program yet, so it has no services to change")
             program = self._services.replaced(self._program, services)
             self.installation.forget_health()
-            generation = self.follow(program, program)
+            generation = self._follow(program, program, built_on=self._generation)
             self._services.go_on(program, services)
             return generation
 
@@ -164,20 +167,34 @@ class Session:
         generation that is a note to that one. One transaction puts it into the kernel. ``confirm_within``: as of
         :meth:`apply`. Errors: those of :meth:`plan` and :meth:`apply`.
         """
+        return self._follow(program, served, name, confirm_within)
+
+    def _follow(
+        self,
+        program: ir.Program,
+        served: ir.Program,
+        name: str = "",
+        confirm_within: float | None = None,
+        built_on: int | None = None,
+    ) -> Generation:
+        """Do what :meth:`follow` does. ``built_on``: the generation that the program was made from, which has to be in
+        place still."""
         with self._lock, raise_tool_failed():
             done = self._upkeep.follow(program, served, name, self.tell) if confirm_within is None else None
             if done is not None:
-                self._program = program
+                self._program, self._generation = program, done.reviewed
                 return done
         reviewed = self._wanted(program, name)
         now = reviewed if served == program else self._wanted(served, name)
         with self._working(reviewed) as (installation, draft):
             self._upkeep.end()
+            if built_on is not None:
+                _check_in_place(installation, built_on)
             draft = draft_as_served(installation, reviewed, draft, now, same_services=program is self._program)
             planned_draft = self._plan_of(installation, draft)
             planned_draft.check_serves(allow_empty=False)
             generation = planned_draft.perform(self.tell, confirm_within)
-            self._program = program
+            self._program, self._generation = program, generation.reviewed
             self._start_upkeep(now, draft, program)
             return generation
 
@@ -203,7 +220,7 @@ class Session:
         with self._lock:
             if self._program is None:
                 raise ValueError("this session applied no program yet, so it has none to adjust")
-            return self.follow(self._program, served)
+            return self._follow(self._program, served, built_on=self._generation)
 
     @property
     def untidy(self) -> bool:
@@ -262,11 +279,11 @@ class Session:
             self._upkeep.end()
             return repair(self.installation, self._patience, self.tell)
 
-    def confirm(self) -> None:
-        """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
-        with self._lock, self._upkeep.locked():
-            if self._prefix.installation is not None:
-                confirm.disarm(self._prefix.installation)
+    def confirm(self) -> bool:
+        """Keep what was applied with ``confirm_within``. Return whether it stays: False where nothing waits, and where
+        the time is over, so that the machine goes back. Errors: those of :meth:`apply`."""
+        with self._lock:
+            return self.unconfirmed and self.settle(keep=True)
 
     @property
     def unconfirmed(self) -> bool:
@@ -328,6 +345,14 @@ class Session:
 
     def _plan_of(self, installation: Installation, draft: Draft) -> PlannedDraft:
         return PlannedDraft.of(self._store, installation, draft, self._patience)
+
+
+def _check_in_place(installation: Installation, number: int) -> None:
+    """Check that a generation that this session applied is still in place. Errors: Refused, where the machine went back
+    from it, as nobody confirmed it in time."""
+    current = installation.current
+    if current is None or current.reviewed != number:
+        raise Refused([f"the machine went back from generation {number}, which nobody confirmed in time; apply again"])
 
 
 def _find_target(name: str) -> Target:

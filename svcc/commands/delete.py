@@ -26,7 +26,7 @@ from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import review
-from svcc.state_options import all_option, need_root, pick_installation, prefix_option, state_option
+from svcc.state_options import all_option, need_root, pick_installations, prefix_option, state_option
 
 
 @click.command("delete", epilog=examples("svcc delete --dry-run", "svcc delete --prefix CUSTOM --yes"))
@@ -47,7 +47,7 @@ def command(
     """
     need_root()
     with each_said(as_json=as_json, alone=not every) as done, explained(Cause()):
-        found = _all(store) if every else [_subject(store, prefix)]
+        found = _subjects(store, prefix, every=every)
         if dry_run:
             with store.reading():
                 plans = []
@@ -106,21 +106,20 @@ def _recorded(installation: Installation, number: int | None) -> Generation | No
     return None if number is None or number not in installation.numbers() else installation.generation(number)
 
 
-def _all(store: Store) -> list[tuple[Installation, Scope]]:
-    return [_subject(store, one.name) for one in store.installations() if one.may_have_objects]
+def _subjects(store: Store, prefix: str | None, *, every: bool) -> list[tuple[Installation, Scope]]:
+    """Return what was applied under the prefix, or each of them; where nothing ever was, an empty installation for what
+    may have been loaded by hand."""
+    if not every and prefix is not None and prefix.lower() not in {one.name for one in store.installations()}:
+        return [(store.installation(prefix.lower()), Scope(prefix))]
+    return [(one, _scope(one)) for one in pick_installations(store, prefix, every=every)]
 
 
-def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
-    """Return what was applied under the prefix; or, where nothing ever was, an empty installation for what may have
-    been loaded by hand."""
-    if prefix is not None and prefix.lower() not in {one.name for one in store.installations()}:
-        return store.installation(prefix.lower()), Scope(prefix)
-    installation = pick_installation(store, prefix)
+def _scope(installation: Installation) -> Scope:
     try:
         current = installation.current
-        return installation, installation.scope(current) if current else Scope(installation.name.upper())
+        return installation.scope(current) if current else Scope(installation.name.upper())
     except StoreError:  # its files are damaged; what is in the kernel is removed all the same
-        return installation, Scope(installation.name.upper())
+        return Scope(installation.name.upper())
 
 
 def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[ExecutionPlan, str, dict[str, Any]]:

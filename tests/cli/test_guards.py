@@ -361,6 +361,13 @@ def test_its_history_is_there_for_who_names_it(two: Shell) -> None:
     )
 
 
+def test_one_prefix_and_all_of_them_are_two_things(two: Shell) -> None:
+    rules = two.rules()
+    for command in ("delete", "status", "history"):
+        assert "--all and --prefix: choose one" in two.svcc(command, "--prefix", "OLD", "--all", status=2).stderr
+    assert two.rules() == rules
+
+
 def test_all_are_shown_and_deleted(two: Shell) -> None:
     rules = two.rules()
     two.svcc("rollback", "--prefix", "OLD", "1")

@@ -121,9 +121,18 @@ def test_an_apply_that_is_not_confirmed_goes(shell: Shell) -> None:
         kept.apply(kept.plan(read((shell.folder / "b.dsl").read_text())), confirm_within=600)
         with pytest.raises(svcc.Unconfirmed, match="generation 2 still waits"):
             kept.apply(kept.plan(read()))
-        kept.confirm()
+        assert kept.confirm()
+        assert not kept.confirm()
         assert kept.apply(kept.plan(read()), confirm_within=0.1).number == 3
         until(lambda: served(shell) == B, "the rules of before are back")
+        assert not kept.confirm()
+        with pytest.raises(svcc.Refused, match="went back from generation 3"):
+            kept.update({})
+        with pytest.raises(svcc.Refused, match="went back from generation 3"):
+            kept.adjust(read())
+        assert served(shell) == B
+        kept.apply(kept.plan(read()))
+        assert kept.update({"dns": None}).number == 6
 
 
 def test_all_services_are_not_taken_away_by_mistake(shell: Shell) -> None:
