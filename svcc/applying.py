@@ -32,7 +32,7 @@ from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.kernel.steps import Change, StepError, ToolEnd
 from svcc.progress import Interrupted, Progress
-from svcc.state_options import fail, pick_installation
+from svcc.state_options import command_line, fail, pick_installation
 
 if TYPE_CHECKING:
     from svcc.apply.wanted import Wanted
@@ -230,7 +230,8 @@ def unfinished_of(installation: Installation) -> str:
         return ""
     if pending.over:
         return f"generation {installation.number} was not confirmed in time: the next command undoes it first"
-    return f"generation {installation.number} waits {pending.seconds_left:.0f} s for `svcc confirm`"
+    keep = command_line(installation, "confirm")
+    return f"generation {installation.number} waits {pending.seconds_left:.0f} s for `{keep}`"
 
 
 def carry_out(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -29,7 +29,7 @@ state_option = click.option(
     envvar="SVCC_STATE_DIR",
     default="/var/lib/svcc",
     show_default=True,
-    type=FilePath(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, readable=False, path_type=Path),  # commands that read it say what they need
     callback=lambda _ctx, _param, path: Store(path),
     help="Where generations are kept.",
 )
@@ -111,10 +111,23 @@ def pick_installation(store: Store, prefix: str | None) -> Installation:
         return found[prefix.lower()]
     if not found:
         fail(f"nothing was applied here yet ({store.root})", Exit.INPUT)
-    able = [name for name, one in found.items() if one.may_have_objects] or list(found)
+    able = _choices(found.values())
     if len(able) > 1:
         fail(f"several prefixes are applied here: choose one with --prefix: {one_of(able)}", Exit.INPUT)
     return found[able[0]]
+
+
+def _choices(found: Collection[Installation]) -> list[str]:
+    """Return the names of those installations that a command without --prefix may mean."""
+    return [one.name for one in found if one.may_have_objects] or [one.name for one in found]
+
+
+def command_line(installation: Installation, command: str, *words: object) -> str:
+    """Return the command line of a command about an installation. It names the prefix where the command would not
+    choose it by itself."""
+    alone = _choices(Store(installation.path.parent).installations()) == [installation.name]
+    prefix = () if alone else ("--prefix", installation.name.upper())
+    return " ".join(map(str, ("svcc", command, *prefix, *words)))
 
 
 def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list[Installation]:

@@ -46,7 +46,7 @@ from svcc.options import file_argument, format_option, json_option, loaded_targe
 from svcc.outcome import outcome, put_done
 from svcc.output import put, put_json
 from svcc.progress import Progress
-from svcc.state_options import drain_option, fail, need_root, state_option
+from svcc.state_options import command_line, drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
 
 #: What was done, as text and as JSON.
@@ -133,12 +133,15 @@ def command(
 
 def _need_confirmed(installation: Installation) -> None:
     """End the command where the last apply still waits to be confirmed."""
-    if (pending := Pending.read(installation)) is not None and pending.over:
-        keep = "`svcc confirm` keeps it, `svcc rollback` tries again"
-        fail(f"the last apply was not confirmed in time, and could not be undone: {keep}", Exit.MACHINE)
-    if pending is not None:
-        left = f"{pending.seconds_left:.0f} s"
-        fail(f"the last apply is not confirmed: run `svcc confirm` or `svcc rollback` within {left}", Exit.MACHINE)
+    pending = Pending.read(installation)
+    if pending is None:
+        return
+    keep, back = (command_line(installation, command) for command in ("confirm", "rollback"))
+    if pending.over:
+        why = f"was not confirmed in time, and could not be undone: `{keep}` keeps it, `{back}` tries again"
+    else:
+        why = f"is not confirmed: run `{keep}` or `{back}` within {pending.seconds_left:.0f} s"
+    fail(f"the last apply {why}", Exit.MACHINE)
 
 
 def _in_place(
@@ -229,7 +232,8 @@ def _apply(
     place = f"{number} is in place" if draft.of is None else f"{draft.of} is in place again"
     said = f"Generation {place}: {changed if plan.changes else 'it was there already'}."
     if seconds is not None:
-        said += f"\nIt will be undone in {count(seconds, 'second')}, unless you confirm it: svcc confirm"
+        keep = command_line(installation, "confirm")
+        said += f"\nIt will be undone in {count(seconds, 'second')}, unless you confirm it: {keep}"
     return said, outcome(
         installation,
         current.number if current else None,

@@ -26,7 +26,7 @@ from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import review
-from svcc.state_options import all_option, need_root, pick_installations, prefix_option, state_option
+from svcc.state_options import all_option, command_line, need_root, pick_installations, prefix_option, state_option
 
 
 @click.command("delete", epilog=examples("svcc delete --dry-run", "svcc delete --prefix CUSTOM --yes"))
@@ -99,7 +99,7 @@ def _way_back(installation: Installation, current: Generation | None, pending: P
     )
     if last is None or last.target is None:
         return ""
-    return f" `svcc rollback {last.reviewed}` brings {what} back."
+    return f" `{command_line(installation, 'rollback', last.reviewed)}` brings {what} back."
 
 
 def _recorded(installation: Installation, number: int | None) -> Generation | None:

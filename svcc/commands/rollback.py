@@ -17,7 +17,15 @@ from svcc.guards import Consent, consent_options, guard
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import number_before, outcome, put_done
-from svcc.state_options import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
+from svcc.state_options import (
+    command_line,
+    fail,
+    need_root,
+    pick_generation,
+    pick_installation,
+    prefix_option,
+    state_option,
+)
 
 
 @click.command("rollback", epilog=examples("svcc rollback", "svcc rollback 3"))
@@ -57,7 +65,8 @@ def command(
             _say(said, installation, before, unconfirmed.before, as_json=as_json)
             return
         if unconfirmed is not None and current is not None and generation in (current.number, current.reviewed):
-            fail(f"generation {generation} is in place, and waits for `svcc confirm`", Exit.INPUT)
+            keep = command_line(installation, "confirm")
+            fail(f"generation {generation} is in place, and waits for `{keep}`", Exit.INPUT)
         wanted = pick_generation(installation, generation)
         draft = earlier(installation, wanted.number, f"rollback to {wanted.number}")
         draft = replace(draft, undoes=confirm.waiting(installation))

@@ -38,7 +38,15 @@ from svcc.kernel_rows import Agreement, Row, Rows
 from svcc.object_text import object_json, object_lines, service_of
 from svcc.options import watch_options
 from svcc.output import put
-from svcc.state_options import all_option, fail, need_root, pick_installations, prefix_option, state_option
+from svcc.state_options import (
+    all_option,
+    command_line,
+    fail,
+    need_root,
+    pick_installations,
+    prefix_option,
+    state_option,
+)
 
 
 @click.command("status", epilog=examples("svcc status", "svcc status web dns --watch"))
@@ -169,7 +177,8 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
         yield "Not confirmed in time: it will be undone, by the next command that changes anything at the latest"
     elif look.pending is not None:
         left = f"{look.pending.seconds_left:.0f} s"
-        yield f"Not confirmed: it will be undone in {left}, unless you confirm it: svcc confirm"
+        keep = command_line(look.installation, "confirm")
+        yield f"Not confirmed: it will be undone in {left}, unless you confirm it: {keep}"
     if look.interrupted:
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
     if look.frontends:

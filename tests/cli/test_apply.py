@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,15 @@ def test_only_root_may(shell: Shell) -> None:
             )  # fmt: skip
         assert (done.returncode, done.stdout) == (3, ""), done
         assert done.stderr == "svcc: rules can be read and changed by root only\n"
+
+
+def test_a_state_directory_of_root_is_no_matter_to_who_needs_none(shell: Shell) -> None:
+    with tempfile.TemporaryDirectory() as of_root, shell.namespace.entered():
+        done = subprocess.run(
+            [*_AS_ANOTHER, *shell.words("doctor", "--target", "nft", "--state-dir", of_root)],
+            env=shell.environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (3, "nft: lacks 1"), done
 
 
 def test_a_container_without_the_capability_is_told_what_it_lacks(shell: Shell) -> None:

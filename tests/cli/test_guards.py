@@ -341,7 +341,7 @@ def test_a_prefix_of_which_nothing_is_left_is_none_to_choose(two: Shell) -> None
     two.svcc("apply", "b.dsl", "-t", "nft")
     two.svcc("rollback")
     assert two.endpoints() == A
-    assert two.svcc("delete").stdout.endswith("`svcc rollback 3` brings them back.\n")
+    assert two.svcc("delete").stdout.endswith("`svcc rollback --prefix CUSTOM 3` brings them back.\n")
     assert two.endpoints() == set()
 
 
@@ -359,6 +359,19 @@ def test_its_history_is_there_for_who_names_it(two: Shell) -> None:
     assert two.svcc("status", status=2).stderr == (
         "svcc: several prefixes are applied here: choose one with --prefix: custom or old\n"
     )
+
+
+def test_the_commands_that_are_proposed_work_where_several_prefixes_are_applied(two: Shell) -> None:
+    waits = two.svcc("apply", "old.dsl", "-t", "iptables", "--confirm", "600").stdout
+    assert waits.endswith("unless you confirm it: svcc confirm --prefix OLD\n")
+    assert "unless you confirm it: svcc confirm --prefix OLD\n" in two.svcc("status", "--prefix", "OLD").stdout
+    refused = two.svcc("apply", "old.dsl", "-t", "iptables", status=3).stderr
+    assert "run `svcc confirm --prefix OLD` or `svcc rollback --prefix OLD` within" in refused
+    assert "for `svcc confirm --prefix OLD`" in two.svcc("rollback", "--prefix", "OLD", "3", status=2).stderr
+    two.svcc("confirm", "--prefix", "OLD")
+    assert "`svcc rollback --prefix OLD 3` brings" in two.svcc("delete", "--prefix", "OLD").stdout
+    two.svcc("rollback", "--prefix", "OLD", "3")
+    assert "OLD-SERVICES" in two.run("iptables-save")
 
 
 def test_one_prefix_and_all_of_them_are_two_things(two: Shell) -> None:
