@@ -9,6 +9,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import has_errors
 from svcc.compiler.errors import InputError
+from svcc.compiler.made_programs import check_services
 from svcc.compiler.neighbours import Neighbours
 
 
@@ -24,8 +25,9 @@ class CheckedServices:
         """Return a program with services replaced by these, by their names; None removes one.
 
         Errors: InputError where a new service is wrong, or clashes with another one; ValueError where a service has
-        another name than its key, or where there is no service of that name to remove.
+        another name than its key, or a value of a wrong type, or where there is no service of that name to remove.
         """
+        check_services(program, [one for one in services.values() if one is not None])
         changed = _replaced(program, services)
         if self._neighbours is None or self._program is not program:
             self._program, self._neighbours = program, Neighbours(program)

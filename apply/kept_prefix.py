@@ -12,13 +12,15 @@ from svcc.apply.wanted import Wanted
 
 
 class KeptPrefix:
-    """No prefix at first, and then the first one that :meth:`keep` is given, until :meth:`release`."""
+    """No prefix at first, and then the first one that :meth:`keep` is given, until :meth:`release`. After that no other
+    one can be kept."""
 
     def __init__(self, store: Store, what: str) -> None:
         """``what``: who keeps it, for the message to others that are refused."""
         self._store, self._what = store, what
         self._keeper: Keeper | None = None
         self._installation: Installation | None = None
+        self._released = False
 
     @property
     def installation(self) -> Installation | None:
@@ -28,8 +30,10 @@ class KeptPrefix:
     def keep(self, scope: Scope) -> Installation:
         """Keep the prefix of a scope, unless it is kept already. The store's lock is held.
 
-        Errors: Kept, StoreError, OSError.
+        Errors: Kept, StoreError, OSError; ValueError after :meth:`release`.
         """
+        if self._released:
+            raise ValueError("the session is closed")
         if self._installation is None:
             installation = self._store.installation(scope.table)
             self._keeper = Keeper(installation, self._what)
@@ -43,6 +47,7 @@ class KeptPrefix:
         if self._keeper is not None:
             self._keeper.release()
         self._keeper = self._installation = None
+        self._released = True
 
     def scope_of(self, wanted: Wanted) -> Scope:
         """Return the scope of what is wanted. An empty bundle does not say which it is: then it is the scope of what is

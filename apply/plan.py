@@ -70,7 +70,10 @@ class Plan:
         if sha256(bundle_text(given.bundle).encode()).hexdigest() != fields["bundle-hash"]:
             raise InvalidPlan("this version of svcc makes other rules from it than the one that planned it: plan again")
         changes = tuple(_change_from_json(members(change)) for change in items(fields["changes"]))
-        return cls(given, optional(_whole_number, fields["generation"]), changes, string(fields["basis"]))
+        generation, basis = optional(_whole_number, fields["generation"]), string(fields["basis"])
+        if basis != basis_of(generation, changes):
+            raise InvalidPlan("its changes are others than those that were planned: plan again")
+        return cls(given, generation, changes, basis)
 
 
 def basis_of(generation: int | None, changes: Iterable[Change]) -> str:

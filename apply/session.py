@@ -36,9 +36,13 @@ from svcc.apply.upkeep import Upkeep
 from svcc.apply.valid_upkeep import ValidUpkeep
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
+from svcc.compiler.made_programs import checked_program
 from svcc.kernel.steps import Change
 from svcc.targets import find
 from svcc.targets.interface import Bundle, Target
+
+#: The most seconds within which an apply may be confirmed.
+_A_DAY = 86_400
 
 
 def _silent(_event: Event) -> None:
@@ -93,11 +97,12 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Release the prefix, so that others may change objects under it. Everything in the kernel stays."""
+        """Release the prefix, so that others may change objects under it. Everything in the kernel stays. No method can
+        be used any more: they raise ValueError."""
         with self._lock:
             self._prefix.release()
             self._upkeep.end()
-            self._planned = self._compiled = None
+            self._planned = self._compiled = self._program = None
 
     @property
     def program(self) -> ir.Program | None:
@@ -109,10 +114,10 @@ class Session:
 
         ``name``: the name that `svcc history` shows, most often a file's.
 
-        Errors: InputError; Kept, StoreError; Refused where the prefix or the device clashes with another prefix's;
-        ToolFailed.
+        Errors: InputError; ValueError where it is neither, or has a value of a wrong type; Kept, StoreError; Refused
+        where the prefix or the device clashes with another prefix's; ToolFailed.
         """
-        found = self._wanted(given, name)
+        found = self._wanted(given if isinstance(given, Bundle) else checked_program(given), name)
         with self._working(found) as (installation, draft):
             number, changes = installation.number, self._plan_of(installation, draft).plan.changes
             self._planned = found
@@ -123,10 +128,12 @@ class Session:
 
         ``allow_empty``: whether to apply a plan that leaves no service at all; ``confirm_within``: the seconds after
         which the machine goes back by itself unless :meth:`confirm` is called.
-        Errors: Outdated where the machine is no longer the one that the plan was made for; Refused; Unconfirmed where
-        an earlier apply still waits to be confirmed; Restored where the apply failed, and everything is as it was;
-        Broken where it failed, and so did going back; ToolFailed; Kept, StoreError.
+        Errors: ValueError where ``confirm_within`` is not above 0 and at most a day; Outdated where the machine is no
+        longer the one that the plan was made for; Refused; Unconfirmed where an earlier apply still waits to be
+        confirmed; Restored where the apply failed, and everything is as it was; Broken where it failed, and so did
+        going back; ToolFailed; Kept, StoreError.
         """
+        _check_seconds(confirm_within)
         with self._working(plan.wanted) as (installation, draft):
             planned_draft = self._plan_of(installation, draft)
             if plan.basis != basis_of(installation.number, planned_draft.plan.changes):
@@ -167,6 +174,7 @@ class Session:
         generation that is a note to that one. One transaction puts it into the kernel. ``confirm_within``: as of
         :meth:`apply`. Errors: those of :meth:`plan` and :meth:`apply`.
         """
+        _check_seconds(confirm_within)
         return self._follow(program, served, name, confirm_within)
 
     def _follow(
@@ -345,6 +353,12 @@ class Session:
 
     def _plan_of(self, installation: Installation, draft: Draft) -> PlannedDraft:
         return PlannedDraft.of(self._store, installation, draft, self._patience)
+
+
+def _check_seconds(confirm_within: float | None) -> None:
+    """Check how many seconds there are to confirm an apply. Errors: ValueError."""
+    if confirm_within is not None and not (isinstance(confirm_within, int | float) and 0 < confirm_within <= _A_DAY):
+        raise ValueError(f"confirm_within is {confirm_within!r}; it is more than 0 and at most {_A_DAY} seconds")
 
 
 def _check_in_place(installation: Installation, number: int) -> None:

@@ -319,6 +319,7 @@ class Service:
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
+    checked: bool = field(default=False, init=False, compare=False, repr=False)  # see :func:`note_checked`
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -402,6 +403,7 @@ class Program:
     nodes: tuple[Node, ...] = ()
     services: tuple[Service, ...] = ()
     balancers: tuple[Balancer, ...] = ()
+    checked: bool = field(default=False, init=False, compare=False, repr=False)  # see :func:`note_checked`
 
     @property
     def held_by_others(self) -> tuple[Address, ...]:
@@ -419,3 +421,10 @@ class Program:
     def service(self, name: str) -> Service | None:
         """Return the service with that name, or None where there is none."""
         return next((service for service in self.services if service.name == name), None)
+
+
+def note_checked(program: Program) -> None:
+    """Note that a program, and each of its services, was checked, and has no error. A copy with other fields does not
+    have that note."""
+    for one in (program, *program.services):
+        object.__setattr__(one, "checked", True)

@@ -95,4 +95,6 @@ def _finish(program: ir.Program | None, diagnostics: list[Diagnostic], complete:
         diagnostics = diagnostics + [d for d in check(program) if sound or d.code not in _ABOUT_ABSENCE]
     if has_errors(diagnostics):
         program = None
+    if program is not None:
+        ir.note_checked(program)
     return Loaded(program, tuple(dict.fromkeys(diagnostics)))

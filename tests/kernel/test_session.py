@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_address
@@ -133,6 +134,42 @@ def test_an_apply_that_is_not_confirmed_goes(shell: Shell) -> None:
         assert served(shell) == B
         kept.apply(kept.plan(read()))
         assert kept.update({"dns": None}).number == 6
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 0, -1, 86_401, "10"])
+def test_an_apply_has_a_time_to_be_confirmed_in(shell: Shell, seconds: float) -> None:
+    with shell.namespace.entered(), session(shell) as kept:
+        plan = kept.plan(read())
+        with pytest.raises(ValueError, match="confirm_within is "):
+            kept.apply(plan, confirm_within=seconds)
+        assert served(shell) == set()
+
+
+def test_a_closed_session_keeps_and_changes_nothing(shell: Shell) -> None:
+    with shell.namespace.entered(), session(shell) as kept:
+        kept.apply(kept.plan(read()))
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    uses: list[Callable[[], object]] = [lambda: kept.plan(read()), lambda: kept.update({}), kept.drift]
+    for use in uses:
+        with shell.namespace.entered(), pytest.raises(ValueError, match=r"closed|no program|no prefix"):
+            use()
+    assert served(shell) == B
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+
+
+def test_values_that_no_file_may_hold_are_refused(shell: Shell) -> None:
+    program = read()
+    service = next(one for one in program.services if one.name == "web")
+    wrong = replace(service, endpoints=(replace(service.endpoints[0], weight=70_000),))
+    with shell.namespace.entered(), session(shell) as kept:
+        kept.apply(kept.plan(program))
+        with pytest.raises(svcc.InputError, match="70000"):
+            kept.update({"web": wrong})
+        with pytest.raises(svcc.InputError, match="70000"):
+            kept.plan(replace(program, services=(wrong,)))
+        with pytest.raises(ValueError, match="is no program"):
+            kept.plan("a.dsl")  # type: ignore[arg-type]
+        assert served(shell) == A
 
 
 def test_all_services_are_not_taken_away_by_mistake(shell: Shell) -> None:

@@ -140,12 +140,20 @@ def _members(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
 
 def test_a_number_that_json_writes_with_a_point_is_whole_to_a_plan_also() -> None:
     document = _saved(bundle=False) | {"generation": 7.0}
-    (first, *_) = document["changes"]
+    first, *others = document["changes"]
     first = first | {"place": {"address": "198.19.10.1", "protocol": "tcp", "port": 80.0}}
-    found = Plan.from_json(document | {"changes": [first]})
+    found = Plan.from_json(document | {"changes": [first, *others]})
     assert repr((found.generation, found.changes[0].frontend)) == repr((7, FrontendAddress("198.19.10.1", "tcp", 80)))
     with pytest.raises(svcc.InvalidPlan, match="generation"):
         Plan.from_json(document | {"generation": 7.5})
+
+
+def test_a_plan_that_shows_other_changes_than_it_makes_is_refused() -> None:
+    document = _saved(bundle=False)
+    planned: list[object] = document["changes"]
+    for changes in (planned[:0], planned[1:], planned * 2):
+        with pytest.raises(svcc.InvalidPlan, match="its changes are others"):
+            Plan.from_json(document | {"changes": changes})
 
 
 @given(st.data(), st.booleans())
@@ -167,3 +175,4 @@ def test_a_plan_that_somebody_altered_is_refused_or_a_plan(data: st.DataObject, 
     target = targets()[found.wanted.bundle.target]
     assert wanted.from_bundle(found.wanted.bundle).bundle.artifacts == found.wanted.bundle.artifacts
     assert target.loads
+    assert found.basis == basis_of(found.generation, found.changes)
