@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, inet_pton
+from typing import NamedTuple
 
 
 class ReadIPv4Address(IPv4Address):
@@ -45,6 +46,24 @@ def read_ipv4(text: str) -> ReadIPv4Address | None:
 
 
 _new = object.__new__
+
+
+class GluedPort(NamedTuple):
+    """What to say about an IPv6 address whose last group was perhaps meant as a port."""
+
+    message: str
+    hint: str
+
+
+def glued_port(text: str) -> GluedPort | None:
+    """Return what to say about an IPv6 address whose last group looks like a port, because the rest is an address as
+    well. Return None for any other.
+    """
+    head, _, tail = text.rpartition(":")
+    usual = tail in ("53", "80", "443") or (len(tail) == 4 and tail.isdecimal() and tail[0] != "0")
+    if not usual or "::" not in head or head.endswith(":") or text.startswith("["):
+        return None
+    return GluedPort(f"`{text}` is one address, without a port", f"port {tail} of {head} is [{head}]:{tail}")
 
 
 def is_spelling(text: str, address: IPv4Address | IPv6Address) -> bool:

@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
 from svcc.compiler.names import QUOTED, QUOTED_FORM
-from svcc.compiler.read_addresses import read_ipv4
+from svcc.compiler.read_addresses import glued_port, read_ipv4
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.compiler.syntax import Word, word_at
@@ -124,9 +124,8 @@ class Values:
         """Return address and port of ``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
         if word[0] != "[" and word.count(":") != 1:
             found = self.address(word)
-            if found is not None and (port := _port_like(word)) is not None:
-                hint = f"port {port} of {word[: -len(port) - 1]} is [{word[: -len(port) - 1]}]:{port}"
-                self.warning(Code.ADDRESS, f"`{word}` is one address, without a port", word, hint)
+            if found is not None and (glued := glued_port(word)) is not None:
+                self.warning(Code.ADDRESS, glued.message, word, glued.hint)
             return found, None
         address, port = self._split_port(word)
         number = None
@@ -309,15 +308,6 @@ def _netmask_length(text: str) -> int | None:
         return IPv4Network(f"0.0.0.0/{text}", strict=False).prefixlen
     except ValueError:
         return None
-
-
-def _port_like(text: str) -> str | None:
-    """Return the last group of an IPv6 address that was perhaps meant as a port, because the rest is an address as
-    well. Return None otherwise.
-    """
-    head, _, tail = text.rpartition(":")
-    usual = tail in ("53", "80", "443") or (len(tail) == 4 and tail.isdecimal() and tail[0] != "0")
-    return tail if usual and "::" in head and not head.endswith(":") else None
 
 
 def _time(word: str) -> tuple[str, str]:

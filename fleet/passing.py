@@ -11,7 +11,8 @@ from svcc.agent.checks import Checks
 from svcc.agent.health import Standing
 from svcc.agent.log import quiet_libraries
 from svcc.agent.probe import Answer, Probe
-from svcc.compiler.errors import InputError
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Severity
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.fleet.registering import MemberEndpoint
@@ -20,28 +21,32 @@ from svcc.fleet.registering import MemberEndpoint
 _ENDS = frozenset(";{}#\r\n")
 
 
-def probe(endpoint: MemberEndpoint, words: str) -> Probe:
-    """Return the probe of a member's check. ``words``: what the language has behind `check`; without a port they mean
-    the endpoint's own. Raises :class:`ValueError`, which says what is wrong."""
+def probe(endpoint: MemberEndpoint, words: str) -> Probe | None:
+    """Return the probe of a member's check; None for `none`, which is no check.
+
+    ``words``: what the language has behind `check`; without a port they mean the endpoint's own. Raises
+    :class:`ValueError`, which says what is wrong.
+    """
+    check = _check(words)
+    if check is None:
+        return None
+    port = check.port or endpoint.port
+    if port is None:
+        raise ValueError(f"it needs a port, as {endpoint.address} has none: {check.kind} 8080")
+    return Probe(endpoint.address, port, check)
+
+
+def _check(words: str) -> ir.Check | None:
+    """Return what the language makes of the words, in a service that has nothing of the member."""
     if _ENDS & {*words}:
         raise ValueError("it is what stands behind `check` in a service: http 8081 /healthz every 5s fall 3 rise 2")
-    port = endpoint.port or 1
-    vip = "198.18.0.1" if endpoint.address.version == 4 else "2001:db8::1"
-    text = (
-        f"service member {{ vip {vip}; port stream {port}/tcp; port datagrams {port}/udp; check {words}\n"
-        f"endpoints {{ {endpoint.address} }} }}"
-    )
-    try:
-        program = load_text(Source("--check", text))
-    except InputError as error:
-        raise ValueError(error.diagnostics[0].message) from None
-    if program.program is None:
-        raise ValueError(program.diagnostics[0].message)
-    check = program.program.services[0].check
-    assert check is not None
-    if check.port is None and endpoint.port is None:
-        raise ValueError(f"it needs a port, as {endpoint.address} has none: {words.partition(' ')[0]} 8080")
-    return Probe(endpoint.address, check.port or port, check)
+    served = "vip 198.18.0.1; port tcp 1/tcp; port udp 1/udp; endpoints { 198.18.0.2 }"
+    text = f"service member {{ {served}; check {words}\n}}"
+    loaded = load_text(Source("--check", text))
+    if loaded.program is None:
+        wrong = next(one for one in loaded.diagnostics if one.severity is Severity.ERROR)
+        raise ValueError(wrong.message if wrong.hint is None else f"{wrong.message}: {wrong.hint}")
+    return loaded.program.services[0].check
 
 
 class Passing:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
+from svcc.compiler.address_kinds import unable
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, NoLease, Refused
 from svcc.etcd.leases import Held
@@ -19,6 +21,7 @@ from svcc.fleet.keys import Keys
 TTL = 10
 _PAUSE = 1.0
 _MAX_PORT, _MAX_WEIGHT = 65_535, 65_535
+_FORM = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([^:]*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,23 @@ class MemberEndpoint:
     @classmethod
     def parse(cls, text: str) -> MemberEndpoint:
         """Read ``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``. Raises :class:`ValueError`, which says what is wrong."""
+        found = _FORM.fullmatch(text)
+        inside, plain, digits = (None, text, None) if found is None else found.groups()
+        written = plain if inside is None else inside
         port: int | None = None
-        written = text
-        if text.startswith("[") or text.count(":") == 1:
-            written, colon, digits = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-            if colon:
-                port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
-                if not 1 <= port <= _MAX_PORT:
-                    raise ValueError(f"`{digits}` is not a port: ports are 1 to {_MAX_PORT}")
-            written = written.removeprefix("[").removesuffix("]")
+        if digits is not None:
+            port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
+            if not 1 <= port <= _MAX_PORT:
+                raise ValueError(f"`{digits}` is not a port: ports are 1 to {_MAX_PORT}")
         try:
             address = ip_address(written)
         except ValueError:
             raise ValueError(f"`{written}` is not an IP address") from None
-        if (wrong := _unfit(address)) is not None:
-            raise ValueError(f"`{written}` {wrong}")
+        if isinstance(address, IPv6Address) and address.scope_id is not None:
+            raise ValueError(f"`{written}` has a zone, which another machine does not know")
+        if (kind := unable(address)) is not None:
+            raise ValueError(f"endpoint {written} is {kind}")
         return cls(address, port)
-
-
-def _unfit(address: IPv4Address | IPv6Address) -> str | None:
-    """Why other machines cannot reach an endpoint at this address; None where they can."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return f"is an IPv4 address in IPv6's form: write {address.ipv4_mapped}"
-        if address.scope_id is not None:
-            return "has a zone, which another machine does not know"
-    for name in ("loopback", "multicast", "unspecified", "link_local"):
-        if getattr(address, f"is_{name}"):
-            return f"is a {name.replace('_', '-')} address, which is no endpoint's".replace("a un", "an un")
-    return None
 
 
 @dataclass(frozen=True, slots=True)

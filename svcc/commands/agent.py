@@ -71,6 +71,8 @@ class _Listen(ParameterType[tuple[str, int]]):
         host, _, port = str(value).rpartition(":")
         if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
             self.fail(f"`{value}` does not end in a port: 127.0.0.1:9100", param, ctx)
+        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+            self.fail(f"`{value}`: an IPv6 address with a port stands in brackets: [::1]:9100", param, ctx)
         return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -56,12 +56,18 @@ class _Endpoint(ParameterType["MemberEndpoint"]):
     name = "endpoint"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MemberEndpoint:
+        from svcc.compiler.read_addresses import glued_port
         from svcc.fleet.registering import MemberEndpoint
 
+        if isinstance(value, MemberEndpoint):
+            return value
         try:
-            return value if isinstance(value, MemberEndpoint) else MemberEndpoint.parse(str(value))
+            endpoint = MemberEndpoint.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if (glued := glued_port(value)) is not None:
+            click.echo(f"svcc: warning: {glued.message}; {glued.hint}", err=True)
+        return endpoint
 
 
 @click.command(
@@ -82,7 +88,8 @@ class _Endpoint(ParameterType["MemberEndpoint"]):
     "--check",
     "check",
     metavar="CHECK",
-    help="Be in POOL only while this passes: what the language has behind `check`, as 'http /healthz every 2s fall 3'.",
+    help="Be in POOL only while this passes: what the language has behind `check`, as 'http /healthz every 2s fall 3'. "
+    "`none`: always.",
 )
 @fleet_options
 def command(
@@ -132,7 +139,7 @@ def command(
     sys.exit(place.run(work))
 
 
-def _probe(endpoint: MemberEndpoint, words: str) -> Probe:
+def _probe(endpoint: MemberEndpoint, words: str) -> Probe | None:
     from svcc.fleet.passing import probe
 
     try:

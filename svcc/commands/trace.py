@@ -11,6 +11,7 @@ import click
 
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
+from svcc.compiler.read_addresses import glued_port
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.inputs import read_input
@@ -31,10 +32,20 @@ class _Address(ParameterType[ir.Address]):
     name = "address"
 
     def convert(self, value: str | ir.Address, param: click.Parameter | None, ctx: click.Context | None) -> ir.Address:
+        if not isinstance(value, str):
+            return value
         try:
-            return ip_address(value)
+            return _address(value)
         except ValueError:
             self.fail(f"`{value}` is no address", param, ctx)
+
+
+def _address(text: str) -> ir.Address:
+    """Parse an address that has no port, and warn where its end looks like one. Errors: ValueError."""
+    address = ip_address(text)
+    if (glued := glued_port(text)) is not None:
+        click.echo(f"svcc: warning: {glued.message}", err=True)
+    return address
 
 
 class _Socket(NamedTuple):
@@ -64,7 +75,7 @@ def _socket(text: str) -> _Socket:
     """Parse ADDR:PORT/PROTO or ADDR/PROTO. Errors: ValueError."""
     address_text, _, protocol = text.rpartition("/")
     if protocol in Portless.__members__.values():
-        return _Socket(ip_address(address_text), 0, Portless(protocol))
+        return _Socket(_address(address_text), 0, Portless(protocol))
     found = _SOCKET.fullmatch(text)
     if found is None:
         raise ValueError(text)

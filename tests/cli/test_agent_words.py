@@ -29,6 +29,8 @@ def said(*words: str) -> str:
         (["a.dsl", "--context", "a"], "--context and --prefix go with --kubernetes: a FILE has its own prefix"),
         ([*_CLUSTER, "--prefix", "nat"], "`nat` cannot be a prefix: tables of that name belong to iptables"),
         (["a.dsl", "--listen", "9" * 5_000], "does not end in a port"),
+        (["a.dsl", "--listen", "::1:9100"], "`::1:9100`: an IPv6 address with a port stands in brackets: [::1]:9100"),
+        (["a.dsl", "--listen", "::1"], "`::1`: an IPv6 address with a port stands in brackets: [::1]:9100"),
         (["a.dsl", "--confirm", "nan"], "`nan` is no number"),
         (["a.dsl", "--repair", "nan"], "it is 0 to 86400 seconds, or `never`"),
         (["-"], "the agent follows a file: standard input is read only once"),

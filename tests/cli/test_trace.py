@@ -126,6 +126,19 @@ def test_where_a_packet_enters(source: str, options: list[str], words: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("words", "addresses"),
+    [
+        (("--from", "fd00::1:80", "--to", "[fd00::2]:80/tcp"), ["fd00::1:80"]),
+        (("--from", "fd00::1", "--to", "fd00::2:8080/icmp"), ["fd00::2:8080"]),
+        (("--from", "fd00::1", "--to", "[fd00::2]:8080/udp", "--local", "fd00::3:443"), ["fd00::3:443"]),
+    ],
+)
+def test_an_address_that_ends_like_a_port_is_warned_of(words: tuple[str, ...], addresses: list[str]) -> None:
+    warned = [line for line in run("-", "-t", "nft", *words).output.splitlines() if "warning" in line]
+    assert warned == [f"svcc: warning: `{one}` is one address, without a port" for one in addresses]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["-t", "nft", "--from", "x", "--to", TO], "Invalid value for '--from': `x` is no address"),

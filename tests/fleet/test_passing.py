@@ -16,6 +16,7 @@ from svcc.fleet.passing import Passing, probe
 from svcc.fleet.registering import MemberEndpoint
 
 _FORM = "it is what stands behind `check` in a service: http 8081 /healthz every 5s fall 3 rise 2"
+_KINDS = "`tcp`, `http`, `https`, `dns`, `udp` or `none`"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,11 @@ _FORM = "it is what stands behind `check` in a service: http 8081 /healthz every
         ("100.64.0.9:8080", "tcp 9000", "tcp 100.64.0.9:9000"),
         ("100.64.0.9", "dns 53", "dns 100.64.0.9:53"),
         ("[fd00::1]:80", "tcp", "tcp [fd00::1]:80"),
-        ("198.18.0.9:80", "udp", "udp 198.18.0.9:80"),
+        ("198.18.0.1:80", "udp", "udp 198.18.0.1:80"),
+        ("2001:db8::1", "tcp 80", "tcp [2001:db8::1]:80"),
+        ("fd00::1:80", "tcp 8080", "tcp [fd00::1:80]:8080"),
+        ("100.64.0.9", "none", "None"),
+        ("100.64.0.9:8080", " none ", "None"),
     ],
 )
 def test_what_is_asked(endpoint: str, words: str, asked: str) -> None:
@@ -36,10 +41,12 @@ def test_what_is_asked(endpoint: str, words: str, asked: str) -> None:
     ("words", "wrong"),
     [
         ("tcp", "it needs a port, as 100.64.0.9 has none: tcp 8080"),
-        ("htp 80", "`htp` is no check"),
+        ("  tcp", "it needs a port, as 100.64.0.9 has none: tcp 8080"),
+        ("htp 80", f"`htp` is no check: did you mean `http`? (it is {_KINDS})"),
         ("tcp 80; vip 198.18.0.7", _FORM),
-        ("tcp 80 every 1s", "a check every 1s cannot wait 2s for an answer"),
-        ("", "expected a name, but the statement ends"),
+        ("tcp 80 every 1s", "a check every 1s cannot wait 2s for an answer: let `timeout` be at most `every`"),
+        ("none every 5s", "`check none` has no options"),
+        ("", f"expected a name, but the statement ends: `check` is {_KINDS}"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(words: str, wrong: str) -> None:
@@ -52,6 +59,7 @@ def test_it_falls_and_rises_as_endpoints_do(answers: list[bool], fall: int, rise
     async def test() -> None:
         said: list[str] = []
         asked = probe(MemberEndpoint.parse("100.64.0.9:80"), f"tcp fall {fall} rise {rise}")
+        assert asked is not None
         passing, seen = Passing(asked, said.append), [False]
         for number, passed in enumerate(answers):
             passing.hear(asked, Answer(passed, "words", 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -129,6 +130,37 @@ def _ends(program: ir.Program, service: str = "a") -> list[tuple[str, int | None
     found = program.service(service)
     assert found is not None
     return [(str(one.address), one.port, one.weight) for one in found.endpoints]
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("100.64.0.9", "100.64.0.9"),
+        ("100.64.0.9:080", "100.64.0.9:80"),
+        ("fd00:0::9", "fd00::9"),
+        ("[fd00::9]", "fd00::9"),
+        ("[fd00::9]:80", "[fd00::9]:80"),
+    ],
+)
+def test_where_a_member_serves(text: str, endpoint: str) -> None:
+    assert str(MemberEndpoint.parse(text)) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("[fd00::9", "`[fd00::9` is not an IP address"),
+        ("[fd00::9]80", "`[fd00::9]80` is not an IP address"),
+        ("[fd00::9]:", "`` is not a port: ports are 1 to 65535"),
+        ("fe80::1", "endpoint fe80::1 is a link-local address, which means nothing beyond its link"),
+        ("fd00::9%eth0", "`fd00::9%eth0` has a zone, which another machine does not know"),
+        ("::ffff:100.64.0.9", "endpoint ::ffff:100.64.0.9 is an IPv4 address written as IPv6: write 100.64.0.9"),
+        ("240.0.0.1:80", "endpoint 240.0.0.1 is reserved"),
+    ],
+)
+def test_where_no_member_serves(text: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(wrong)}$"):
+        MemberEndpoint.parse(text)
 
 
 def test_members_stand_behind_the_endpoints_of_the_file(tmp_path: Path) -> None:
