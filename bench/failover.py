@@ -80,7 +80,7 @@ def _svcc(rounds: int, folder: Path) -> list[float]:
         for machine in made.machines:
             machine.start()
         made.publish(TEXT, *(word for name in "abc" for word in ("-t", f"{name}=iptables")))
-        made.svcc("rollout", 1, "--soak", "0", "--stage", "all")
+        made.svcc("rollout", 1, "--soak", "0s", "--stage", "all")
 
         def kill(machine: Machine) -> None:
             machine.end(signal.SIGKILL)

@@ -11,6 +11,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.fmt_items import Alone, Comment, Group, Item, LaidOutStatement, read_items
 from svcc.compiler.include import parse_shown, too_much
+from svcc.compiler.load import load_json
 from svcc.compiler.source import Source, Span
 
 #: The columns that a group in brackets may take on one line. A longer group gets several lines.
@@ -47,6 +48,9 @@ def format_source(source: Source, path: Path | None = None) -> str | list[Diagno
 
 
 def _json(source: Source) -> Diagnostic:
+    foreign = next((one for one in load_json(source)[1] if one.code is Code.FOREIGN), None)
+    if foreign is not None:
+        return foreign
     start = len(source.text) - len(source.text.lstrip())
     hint = f"svcc compile {source.name} --target ir prints a program as JSON in its one layout"
     return Diagnostic(Code.SYNTAX, "this is JSON, which fmt does not lay out", Span(source, start, start + 1), hint)

@@ -44,8 +44,12 @@ _BETWEEN = r"(?:\s*,\s*|[ \t\r]*(?:#[^\n]*)?\n\s*)"
 #: An object that the importer of kubernetes takes, as programs print it.
 _IMPORTED = re.compile(rf"{_VERSION}{_BETWEEN}{_OBJECT}(?![\w-])|{_OBJECT}{_BETWEEN}{_VERSION}(?![\w./])")
 
-#: The first line of bundles, which svcc itself compiled.
-_BUNDLE = re.compile(r"\A#: svcc bundle .*")
+#: How bundles begin, which svcc itself compiled: those of several parts, and of nft's one part in both its languages.
+_BUNDLE = re.compile(
+    r"\A(?:#: svcc bundle .*"
+    r'|\{"nftables": \[(?=\n  \{"add": \{"table": \{"family": "ip", "name": "[^"]+"\}\}\}\n, \{"delete": )'
+    r"|#!/usr/sbin/nft -f(?=\nadd table ip (\S+)\ndelete table ip \1\n(?:add table ip \1\n)?add table ip6 \1\n))"
+)
 _NO_BUNDLE = "give the program that it was compiled from; svcc plan, apply, diff and trace take the bundle itself"
 
 #: Is recognized in a diff of our own files, too.

@@ -62,13 +62,19 @@ def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None
         return Loaded(None, (read,))
     first = None if name == "-" else source_of(name, data)
     if read.is_json():
-        program, diagnostics = from_json(read)
-        if program is None:
-            from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
-
-            diagnostics = [foreign] if (foreign := foreign_file(read)) is not None else diagnostics
+        program, diagnostics = load_json(read)
         return replace(_finish(program, diagnostics, complete=True), sources=first)
     return _load_text(read, None if name == "-" else Path(name), first, unsaved)
+
+
+def load_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
+    """Return the program in the JSON form, which is not checked yet, or what is wrong with it."""
+    program, diagnostics = from_json(source)
+    if program is None:
+        from svcc.compiler.foreign_files import foreign_file  # needed only for programs with errors
+
+        diagnostics = [foreign] if (foreign := foreign_file(source)) is not None else diagnostics
+    return program, diagnostics
 
 
 def load_text(source: Source, path: Path | None = None) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -41,20 +42,18 @@ class _FleetName(ParameterType[Keys]):
 
 
 class Seconds(ParameterType[float]):
-    """A time in seconds, written as in the language: ``90``, ``90s``, ``5m``, ``1h``."""
+    """A time in seconds, at most a day, written as in the language: ``500ms``, ``90s``, ``5m``, ``1h``, ``1d``."""
 
     name = "time"
-    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - nothing changes it
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value)
-        number, unit = (text[:-1], self._UNITS[text[-1]]) if text[-1:] in self._UNITS else (text, 1.0)
-        try:
-            seconds = float(number) * unit
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds <= 86_400:
-            self.fail(f"`{value}` is not a time of at most a day, such as 90s, 5m or 1h", param, ctx)
+        found = re.fullmatch(r"([0-9]{1,9})(ms|[smhd])", str(value))
+        if found is None:
+            unit = f": {value}s" if re.fullmatch(r"[0-9]{1,9}", str(value)) else ", such as 90s, 5m or 1h"
+            self.fail(f"`{value}` is no time: it is a whole number with its unit, ms, s, m, h or d{unit}", param, ctx)
+        seconds = int(found[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}[found[2]]
+        if seconds > 86_400:
+            self.fail(f"`{value}` is longer than a day", param, ctx)
         return seconds
 
 

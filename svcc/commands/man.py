@@ -17,9 +17,10 @@ def command(words: tuple[str, ...]) -> None:
     from svcc.man_pages import pages  # imports every command
 
     every = pages(__version__)
-    name = "-".join(("svcc", *words))
-    if name not in every:
+    name = "-".join(words) or "svcc"
+    page = every.get(name) or every.get(f"svcc-{name}")  # pages refer to each other by their own names
+    if page is None:
         known = [page.removeprefix("svcc-").replace("-", " ") for page in every]
         hint = did_you_mean(" ".join(words), known) or "svcc --help lists them"
         raise click.UsageError(f"there is no command `{' '.join(words)}`: {hint}")
-    put(every[name])
+    put(page)

@@ -146,6 +146,29 @@ def test_json_is_refused_with_what_to_write() -> None:
     assert done.err.endswith("  = hint: svcc compile ir.json --target ir prints a program as JSON in its one layout\n")
 
 
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        *((LOOSE, options) for options in ("iptables", "ipvs", "nft", "nft --syntax nft")),
+        *(("cluster { prefix Mine }\n", options) for options in ("nft", "nft --syntax nft")),
+    ],
+)
+def test_what_was_compiled_is_no_program(program: str, options: str) -> None:
+    Path("bundle").write_bytes(svcc("compile", "-", "-t", *options.split(), stdin=program).out)
+    for words in (("fmt",), ("check",), ("compile", "-t", "nft"), ("import", "iptables")):
+        done = svcc(*words, "bundle")
+        assert (done.status, done.out) == (2, b"")
+        assert done.err.startswith("error[SVC080]: this is a bundle, which was compiled already\n"), words
+        assert "svcc plan, apply, diff and trace take the bundle itself" in done.err
+
+
+def test_json_of_other_programs_is_called_so() -> None:
+    Path("other.json").write_text('{"apiVersion": "v1", "kind": "Service"}')
+    done = svcc("fmt", "other.json")
+    assert (done.status, done.out) == (2, b"")
+    assert done.err == svcc("check", "other.json").err
+
+
 @pytest.mark.parametrize(("data", "code"), [(b"# \xff\n", "SVC004"), (b"a\0", "SVC004"), (None, "SVC005")])
 def test_what_is_no_text_is_refused(data: bytes | None, code: str) -> None:
     if data is not None:

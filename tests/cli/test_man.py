@@ -7,6 +7,7 @@ import re
 import pytest
 
 from support.command_line import svcc
+from svcc import __version__
 from svcc.command_line import COMMANDS
 from svcc.man_pages import pages
 
@@ -28,3 +29,9 @@ def test_no_line_of_a_page_is_a_request_by_mistake() -> None:
 def test_a_command_that_there_is_not_is_refused_with_the_one_that_is_meant() -> None:
     said = svcc("man", "fleet", "hist")
     assert (said.status, "did you mean `fleet history`?" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["svcc", "svcc-fleet", "svcc-fleet-history"])
+def test_a_page_has_its_own_name_as_well(name: str) -> None:
+    page = svcc("man", name)
+    assert (page.status, page.text) == (0, pages(__version__)[name])

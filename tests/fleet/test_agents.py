@@ -62,7 +62,7 @@ def _one(host: int) -> str:
 
 
 def _roll(made: Site, release: int, status: int = 0) -> str:
-    return made.svcc("rollout", release, "--soak", "0", "--stage", "all", status=status)
+    return made.svcc("rollout", release, "--soak", "0s", "--stage", "all", status=status)
 
 
 def _generation(machine: Machine) -> str:
@@ -75,12 +75,12 @@ def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
         machine.otherwise = _TELLING
         machine.start()
     two.publish(_text(2))
-    assert "Release 1 is on 2 nodes.\n" in two.svcc("rollout", 1, "--soak", "0")
+    assert "Release 1 is on 2 nodes.\n" in two.svcc("rollout", 1, "--soak", "0s")
     for machine in two.machines:
         machine.serves(1, 2)
     assert f"release 1 of fleet {FLEET}" in _generation(a)
     two.publish(_text(3), "-t", "b=iptables")
-    two.svcc("rollout", 2, "--soak", "0")
+    two.svcc("rollout", 2, "--soak", "0s")
     a.serves(1, 3)
     b.until(lambda: any("100.64.0.3" in rule for rule in b.shell.rules()), "b serves by iptables")
     assert b.shell.endpoints() == set()

@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path, "node-a") as made, servers(made, 1, 2, 3, 4):
         made.publish(_text(2))
         made.machines[0].start()
-        made.svcc("rollout", 1, "--soak", "0")
+        made.svcc("rollout", 1, "--soak", "0s")
         made.machines[0].serves(1, 2)
         with traffic(*made.machines):
             yield made
@@ -43,7 +43,7 @@ def _steps(made: Site) -> Steps:
         if words == ("fleet", "status"):  # until the agent has seen the restored etcd, the answer is the backup's
             made.until_node("node-a", wants=1, state="refused", alive=True)
             return made.svcc(*words, status=1)
-        return made.svcc(*words, *(["--soak", "0"] if words[0] == "rollout" else []))
+        return made.svcc(*words, *(["--soak", "0s"] if words[0] == "rollout" else []))
 
     def start() -> None:
         with made.switch.namespace.entered():
@@ -58,7 +58,7 @@ def test_a_backup_is_restored_step_by_step(made: Site) -> None:
     steps = _steps(made)
     steps.follow(_BACKUP)
     made.publish(_text(3))
-    made.svcc("rollout", 2, "--soak", "0")
+    made.svcc("rollout", 2, "--soak", "0s")
     a.serves(1, 3)
     steps.follow(_RESTORE)
     made.until_node("node-a", wants=1, has=2, state="refused", alive=True)
@@ -85,7 +85,7 @@ def test_an_empty_etcd_takes_the_place_of_one_that_is_lost(made: Site) -> None:
     (made.switch.folder / "shop.dsl").write_text(_text(3))
     said = steps.follow(["svcc publish shop.dsl --target nft"])
     assert (steps.published, "1 node followed more than this etcd knows (node-a)" in said) == ("2", True)
-    refused = made.svcc("rollout", 2, "--soak", "0", status=4)
+    refused = made.svcc("rollout", 2, "--soak", "0s", status=4)
     assert "node-a refused: epoch 1 is no larger than 1, which was followed: was etcd restored" in refused
     a.serves(1, 2)
     steps.follow(_KEEP)

@@ -77,7 +77,7 @@ class Fleet:
         self.svcc("publish", self.file(host), "-t", "nft", *words)
 
     def roll(self, *words: object, status: int = 0) -> Done:
-        return self.svcc("rollout", *words, "--soak", "0", status=status)
+        return self.svcc("rollout", *words, "--soak", "0s", status=status)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
 
 def test_an_interrupted_rollout_says_how_it_goes_on(fleet: Fleet) -> None:
     fleet.publish()
-    words = ["rollout", "1", "--soak", "0", "--fleet", KEYS.fleet, "--etcd", fleet.etcd.urls[0]]
+    words = ["rollout", "1", "--soak", "0s", "--fleet", KEYS.fleet, "--etcd", fleet.etcd.urls[0]]
     command = [sys.executable, "-P", "-m", "svcc", *words]
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -253,7 +253,7 @@ def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:
         (("rollout", "--resume"), "fleet shop has had no rollout yet"),
         (("rollout",), "say which: RELEASE, --resume, --pause or --back"),
         (("rollout", 1, "--back"), "say which: RELEASE, --resume, --pause or --back"),
-        (("rollout", 1, "--soak", "soon"), "`soon` is not a time of at most a day"),
+        (("rollout", 1, "--soak", "soon"), "`soon` is no time: "),
         (("fleet", "diff"), "nothing was published for fleet shop yet"),
         (("publish", "/nowhere", "-t", "nft"), "cannot read /nowhere"),
         (("publish", "/nowhere", "-t", "node-a=nft"), "say it once for all nodes"),

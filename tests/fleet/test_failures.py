@@ -41,7 +41,7 @@ def _text(host: int, *, affinity: bool = False, check: str = "") -> str:
 
 
 def _roll(made: Site, release: int, status: int = 0) -> str:
-    return made.svcc("rollout", release, "--soak", "0", "--stage", "a", "--stage", "all", status=status)
+    return made.svcc("rollout", release, "--soak", "0s", "--stage", "a", "--stage", "all", status=status)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_the_small_side_of_a_split_keeps_what_it_has_and_catches_up(tmp_path: Pa
             made.cut()
             a.until(lambda: a.says("etcd does not answer; everything stays as it is"), "the small side sees that")
             made.large_serves()
-            words = ["rollout", "2", "--soak", "0", "--patience", "5m", "--stage", "b", "--stage", "all"]
+            words = ["rollout", "2", "--soak", "0s", "--patience", "5m", "--stage", "b", "--stage", "all"]
             with made.begun(*words) as rollout:
                 b.serves(1, 3)
                 a.serves(1, 2)
@@ -177,7 +177,7 @@ def test_the_small_side_of_a_split_keeps_what_it_has_and_catches_up(tmp_path: Pa
 def test_etcds_leader_dies_in_the_middle_of_a_rollout(tmp_path: Path) -> None:
     with _halves(tmp_path) as made:
         a, b = made.machines
-        with traffic(a, b), made.begun("rollout", "2", "--soak", "2", "--stage", "a", "--stage", "all") as rollout:
+        with traffic(a, b), made.begun("rollout", "2", "--soak", "2s", "--stage", "a", "--stage", "all") as rollout:
             a.serves(1, 3)
             with made.switch.namespace.entered():
                 made.etcd.leader().end()

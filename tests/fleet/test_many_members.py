@@ -96,7 +96,7 @@ def test_the_kernel_has_whoever_is_registered(tmp_path: Path) -> None:
         (a,) = made.machines
         made.publish(_TEXT)
         a.start()
-        made.svcc("rollout", 1, "--soak", "0", "--stage", "all")
+        made.svcc("rollout", 1, "--soak", "0s", "--stage", "all")
         before: dict[str, int] = {}
         for after in _bursts(2):
 

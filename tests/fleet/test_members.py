@@ -33,7 +33,7 @@ def one(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path, "a") as made:
         made.publish(_TEXT)
         made.machines[0].start()
-        made.svcc("rollout", 1, "--soak", "0", "--stage", "all")
+        made.svcc("rollout", 1, "--soak", "0s", "--stage", "all")
         made.machines[0].serves(1)
         yield made
 
@@ -127,7 +127,7 @@ def test_members_are_checked_as_any_endpoint_is(one: Site) -> None:
     (a,) = one.machines
     one.publish(_TEXT.replace("endpoints pool }", "check tcp every 1s timeout 1s fall 2 rise 1; endpoints pool }"))
     with servers(one, 1, 2) as running, _member(one, "pool", "100.64.0.2"), _member(one, "pool", "100.64.0.3"):
-        one.svcc("rollout", 2, "--soak", "0", "--stage", "all")
+        one.svcc("rollout", 2, "--soak", "0s", "--stage", "all")
         a.serves(1, 2)
         running.end(2)
         a.serves(1)
@@ -138,7 +138,7 @@ def test_members_are_checked_as_any_endpoint_is(one: Site) -> None:
 def test_members_serve_by_iptables(one: Site) -> None:
     (a,) = one.machines
     one.publish(_TEXT, "-t", "a=iptables")
-    one.svcc("rollout", 2, "--soak", "0", "--stage", "all")
+    one.svcc("rollout", 2, "--soak", "0s", "--stage", "all")
     with _member(one, "pool", "100.64.0.2"):
         a.until(lambda: any("100.64.0.2:8080" in rule for rule in a.shell.rules()), "it serves")
     a.until(lambda: not any("100.64.0.2" in rule for rule in a.shell.rules()), "it serves no more")

@@ -26,7 +26,7 @@ def _as(made: Site, user: str, password: str) -> list[str]:
 
 
 def _roll(made: Site, *words: str, status: int = 0) -> str:
-    return made.svcc("rollout", 1, "--soak", "0", "--stage", "all", *words, status=status)
+    return made.svcc("rollout", 1, "--soak", "0s", "--stage", "all", *words, status=status)
 
 
 def test_agents_cannot_publish_and_whoever_publishes_can(tmp_path: Path) -> None:

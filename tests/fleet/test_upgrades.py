@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> Iterator[Site]:
         made.publish(_TEXT)
         for machine in made.machines:
             machine.start()
-        made.svcc("rollout", 1, "--soak", "0")
+        made.svcc("rollout", 1, "--soak", "0s")
         for machine in made.machines:
             machine.serves(1, 2)
         with traffic(*made.machines):
@@ -51,7 +51,7 @@ def _steps(made: Site, machines: Iterator[Machine], version: str) -> Steps:
         made.until_node(machine.name, alive=True)
 
     def svcc(*words: str) -> str:
-        return made.svcc(*words, *(["--soak", "0"] if words[0] == "rollout" else []))
+        return made.svcc(*words, *(["--soak", "0s"] if words[0] == "rollout" else []))
 
     return Steps(made.etcd, made.switch.folder, "bookworm", nothing, made.switch.run, svcc, URL, restart)
 
