@@ -96,7 +96,7 @@ _KINDS = {
     "EQUAL": "only a `let` has a `=`",
     "LBRACE": "only `cluster`, `node`, `defaults`, `service`, `balancer` and `endpoints` open a block",
 }
-#: The values of statements that take one of a few.
+#: The values of statements that take one of a few, by the words before them.
 VALUES: dict[str, tuple[str, ...]] = {
     "announce": ("yes", "no"),
     "kind": tuple(ir.BalancerKind),
@@ -105,6 +105,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "scheduler": tuple(ir.Scheduler),
     "affinity": ("client-ip",),
     "traffic": ("external", "internal"),
+    "scheduler sh by": tuple(ir.HashBy),
+    "scheduler mh by": tuple(ir.HashBy),
+    "traffic external": tuple(ir.Traffic),
+    "traffic internal": tuple(ir.Traffic),
     "masquerade": (*ir.Masquerade, "NETWORK…"),
     "forward": tuple(ir.Forward),
     "when-empty": tuple(ir.WhenEmpty),
@@ -255,10 +259,11 @@ class _Culprit:
 
     def _values(self) -> str | None:
         """Return the values of the statement, where it takes one of a few."""
-        values = VALUES.get(self.statement.split(maxsplit=1)[0]) if self.statement else None
-        if values is None or "NAME" not in self.expected or self.at == 0:
+        before = " ".join(self.statement[: self.at].split())
+        values = VALUES.get(before)
+        if values is None or "NAME" not in self.expected:
             return None
-        return f"`{self.statement.split()[0]}` is {one_of([f'`{value}`' for value in values])}"
+        return f"`{before}` is {one_of([f'`{value}`' for value in values])}"
 
     def _port(self) -> str | None:
         """Return what to say about a port that lacks its protocol or is no number. Return None for a port's name."""

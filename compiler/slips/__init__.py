@@ -11,6 +11,7 @@ from svcc.compiler.slips import addresses, checks, commands, declarations, endpo
 
 #: The tables for pieces of statements, in the order in which they are asked.
 _PIECES = (
+    checks.WHOLE,
     signs.BEFORE_STATEMENTS,
     commands.OPTIONS,
     addresses.SLIPS,

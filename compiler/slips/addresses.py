@@ -24,6 +24,11 @@ def _short(found: re.Match[str]) -> str:
     return f"an address has four numbers: {'.'.join([*numbers, '0', '0', '0'][:4])}/{length}"
 
 
+#: What `masquerade` says of all sources, and lists of those that it is about.
+_HOW = "auto|always|never"
+_VALUE = r"(?:\$\w|[\da-fA-F]*[.:])[^\s,]*"
+_VALUES = rf"{_VALUE}(?:\s+{_VALUE})*"
+
 #: Statements that list addresses, and addresses in any statement.
 SLIPS = slips(
     (
@@ -75,7 +80,20 @@ SLIPS = slips(
         "the cluster says which device has the addresses: cluster {{ vip-device svcc0 }}",
     ),
     (r"^nodeport-addresses\s+(?:any|all|\*)$", "without the statement, every address of the machine serves them"),
-    (r"^snat\s+(?:auto|yes|true|masquerade)$", "to the address that the way out has: masquerade always"),
-    (r"^(?:allow-from|pods)\s+(?:any|all|\*)$", "every address is written 0.0.0.0/0, for IPv6 ::/0"),
+    (
+        rf"^masquerade\s+(?P<one>{_HOW}|{_VALUES})[\s,]+(?P<other>{_HOW})$",
+        "it is one of both: masquerade {one}, or masquerade {other}",
+    ),
+    (
+        rf"^masquerade\s+(?P<one>{_HOW})[\s,]+(?P<other>{_VALUES})$",
+        "it is one of both: masquerade {one}, or masquerade {other}",
+    ),
+    (
+        r"^masquerade\s.*?\b(?P<word>except|not|but|to|from)\b.*",
+        "it lists the sources that are rewritten: there is no `{word}`",
+    ),
+    (r"^snat\s+(?:auto|always|yes|true|masquerade)$", "to the address that the way out has: masquerade always"),
+    (r"^snat\s.*?\b(?P<word>auto|always|never)$", "which sources are rewritten is said by another: masquerade {word}"),
+    (r"^(?:allow-from|pods)\s(?:.*\s)?(?:any|all|\*)$", "every address is written 0.0.0.0/0, for IPv6 ::/0"),
     (r"^(?:vip|external-ip)\s+(?:any|all|none|auto|dhcp|\*)$", "svcc serves addresses that it knows: write them"),
 )
