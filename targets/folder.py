@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from errno import EEXIST, EINVAL, EISDIR
+from errno import EINVAL
 from pathlib import Path
 from secrets import token_hex
 
@@ -18,37 +19,85 @@ from svcc.targets.bundle import Given, source_of_text
 from svcc.targets.interface import Bundle, Part, Target
 from svcc.targets.reading import RefusedText, Text
 
-#: Files of parts whose names other programs use as well, above all in /etc.
-_COMMON = frozenset({"sysctl.conf", "modules.conf"})
+
+class ForeignFile(ValueError):
+    """A file in a folder is not svcc's, or of another target. ``str()`` says which, and what to do."""
 
 
-def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class WrittenFolder:
+    """What was done to a folder."""
+
+    written: Sequence[Path]  # in load order
+    removed: Sequence[Path]  # files of parts that are empty now, or that have another language now
+
+
+def write_folder(bundle: Bundle, folder: Path) -> WrittenFolder:
     """Write each part that has content, and remove the file of each that has none (it would still be loaded).
 
     All new files are complete before the first takes its place, so that a full disk, or a place that cannot be written
-    to, leaves the folder as it was. Return the paths written. Errors: OSError, also where that would overwrite a file
-    of somebody else with the name of a part, such as /etc/sysctl.conf in a folder without svcc's rules.
+    to, leaves the folder as it was. Errors: OSError; ForeignFile, where that would replace or remove a file of somebody
+    else, such as /etc/sysctl.conf, or of another target.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _refuse_others(bundle, folder)
-    paths = {artifact.part.name: folder / artifact.part.file for artifact in bundle.artifacts}
-    for path in paths.values():
-        if path.is_dir():
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
-    texts = {paths[a.part.name]: a.text for a in bundle.artifacts if a.text}
+    texts = {folder / a.part.file: a.text for a in bundle.artifacts if a.text}
+    there = _files_there(folder)
+    left = {folder / part.file for part in _forms(bundle.target)} & there.keys() - texts.keys()
+    _refuse_other_targets(bundle.target, folder, there, {path.name for path in (*texts, *left)})
+    _refuse_others(bundle.target, there)
     write_files(texts)
-    for path in _files(bundle, folder) - texts.keys():
-        path.unlink(missing_ok=True)
-    return [*texts]
+    for path in left:
+        path.unlink()
+    return WrittenFolder([*texts], sorted(left))
 
 
-def _refuse_others(bundle: Bundle, folder: Path) -> None:
-    files = {part.file for target in targets().values() for part in (*target.parts, *target.syntaxes.values())}
-    if any((folder / name).exists() for name in files - _COMMON):
-        return
-    for path in sorted(_files(bundle, folder)):
-        if path.name in _COMMON and path.exists():
-            raise OSError(EEXIST, "it is there, and no rules of svcc's beside it: whose is it?", str(path))
+def _forms(target: str) -> list[Part]:
+    """Return the parts of a target, in every language that it can write them in."""
+    found = find(target)
+    return [] if found is None else [*dict.fromkeys((*found.parts, *found.syntaxes.values()))]
+
+
+def _files_there(folder: Path) -> dict[Path, str]:
+    """Return the texts of all files in a folder that are called as a part is, "" where svcc can read none."""
+    names = {part.file for target in targets() for part in _forms(target)}
+    return {path: _text(path) for path in sorted(folder / name for name in names) if os.path.lexists(path)}
+
+
+def _text(path: Path) -> str:
+    try:  # a folder may be larger than an input: it is written, and not read as one
+        return Budget(sys.maxsize).read(str(path)).decode("utf-8", "surrogateescape")
+    except Unreadable:
+        return ""
+
+
+def _own(target: str, there: Mapping[Path, str]) -> set[str]:
+    """Return the names of those files that have the form of the target's parts. Without a file that has a prefix in it,
+    no other is the target's."""
+    found = {part for part in _forms(target) for path in there if path.name == part.file and _fits(part, there[path])}
+    return {part.file for part in found} if any(not part.common for part in found) else set()
+
+
+def _fits(part: Part, text: str) -> bool:
+    return part.form is not None and part.form.match(text) is not None
+
+
+def _refuse_other_targets(target: str, folder: Path, there: Mapping[Path, str], touched: set[str]) -> None:
+    """Refuse to change files that another target has in the folder, or that it would take for its own."""
+    own = _own(target, there)
+    for other in targets().keys() - {target}:
+        same = touched & {part.file for part in _forms(other)}
+        if same and _own(other, there) - own:
+            raise ForeignFile(
+                f"{folder} has rules of target {other}, whose files have the same names: {', '.join(sorted(same))}\n"
+                f"  Give target {target} a folder of its own."
+            )
+
+
+def _refuse_others(target: str, there: Mapping[Path, str]) -> None:
+    """Refuse to change files that have the name of a part and not its form."""
+    names = {part.file for part in _forms(target)} - _own(target, there)
+    if others := [str(path) for path in there if path.name in names]:
+        raise ForeignFile(f"svcc did not write {one_of(others, 'and')}\n  Choose another folder, or move that away.")
 
 
 def write_files(texts: Mapping[Path, str]) -> None:
@@ -58,13 +107,6 @@ def write_files(texts: Mapping[Path, str]) -> None:
         for path, draft in drafts.items():
             with named(path):
                 os.replace(draft, path)
-
-
-def _files(bundle: Bundle, folder: Path) -> set[Path]:
-    """Return the paths at which the parts of a bundle may be, in every language that its target can write them in."""
-    target = find(bundle.target)
-    others = target.syntaxes.values() if target is not None else ()
-    return {folder / part.file for part in (*(artifact.part for artifact in bundle.artifacts), *others)}
 
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:

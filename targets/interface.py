@@ -6,6 +6,7 @@ imports the compiler's IR side and this module's family only; nothing imports a 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Part:
     file: str  # the file's name below ``-o DIR``
     tool: str  # the command that loads the file; it reads standard input unless it names the file
     repeatable: bool = True  # False: the tool fails where an object exists already, and does not change it
+    #: Matches every text of the part, and as few texts of others as can be: svcc replaces no other file. None: none.
+    form: re.Pattern[str] | None = None
+    #: Whether the form has no prefix in it, so that a file of another program may have it, too.
+    common: bool = False
 
 
 @dataclass(frozen=True, slots=True)

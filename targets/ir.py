@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from svcc.compiler.ir_to_json import to_json
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.reading import Text
 
-PART = Part("ir", "ir.json", "svcc compile - --target TARGET")
+PART = Part("ir", "ir.json", "svcc compile - --target TARGET", form=re.compile(r'\{\n  "svcc": 1,\n  "'))
 
 
 class IrTarget(Target):

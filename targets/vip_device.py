@@ -25,8 +25,14 @@ from svcc.kernel.sysctl.settings import Setting, parameters, sysctl_text
 from svcc.targets.interface import Artifact, Part
 from svcc.targets.reading import Line, RefusedText, Text, compare, quoted
 
-SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
-IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
+_SETTING = r"net\.ipv[46]\.(?:vs\.\w+|ip_forward|conf\.all\.(?:forwarding|arp_ignore|arp_announce|proxy_ndp)) = \d"
+_SETTINGS = re.compile(rf"(?:(?:# .*|{_SETTING})\n|(?!).)++\Z")
+_DEVICE = re.compile(
+    r"link add (?P<device>\S+) type dummy\nlink set (?P=device) alias svcc:.*\n"
+    r"(?:(?:link set (?P=device)|address replace \S+ dev (?P=device)) ?.*\n|(?!).)*+\Z"
+)
+SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -", form=_SETTINGS, common=True)
+IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False, form=_DEVICE)
 
 #: The limit of :data:`svcc.compiler.features.Feature.ANNOUNCE` on every target that has these parts.
 ANNOUNCED = "IPv6 on links whose networks hold the address"

@@ -17,8 +17,9 @@ from svcc.line_diff import line_diff
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import as_text, put, put_json
 from svcc.paths import FilePath
+from svcc.state_options import fail
 from svcc.targets.bundle import printed
-from svcc.targets.folder import ComparedFile, compared, write_folder
+from svcc.targets.folder import ComparedFile, ForeignFile, compared, write_folder
 from svcc.targets.interface import Bundle, Target
 
 
@@ -89,12 +90,15 @@ def _check_syntax(target: Target, syntax: str | None) -> None:
 
 def _write(bundle: Bundle, folder: Path) -> None:
     try:
-        written = write_folder(bundle, folder)
+        done = write_folder(bundle, folder)
+    except ForeignFile as error:
+        fail(f"nothing was written: {error}", Exit.INPUT)
     except OSError as error:
-        click.echo(f"svcc: cannot write {error.filename}: {error.strerror}", err=True)
-        sys.exit(Exit.MACHINE)
-    for path in written:
+        fail(f"cannot write {error.filename}: {error.strerror}", Exit.MACHINE)
+    for path in done.written:
         click.echo(path, err=True)
+    for path in done.removed:
+        click.echo(f"{path} (removed)", err=True)
 
 
 def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:

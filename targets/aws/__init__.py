@@ -11,6 +11,7 @@ Source of the properties: the AWS CloudFormation template reference, AWS::Elasti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -21,7 +22,12 @@ from svcc.compiler.features import Feature
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.reading import Text
 
-_PART = Part("aws", "aws.json", "aws cloudformation deploy --template-file aws.json --stack-name NAME")
+_PART = Part(
+    "aws",
+    "aws.json",
+    "aws cloudformation deploy --template-file aws.json --stack-name NAME",
+    form=re.compile(r'\{\n  "AWSTemplateFormatVersion": "[\d-]+",\n  "Description": "[^"]*, compiled by svcc"'),
+)
 
 
 class Aws(Target):

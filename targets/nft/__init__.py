@@ -20,7 +20,7 @@ from svcc.kernel.requirements import NFT
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Assembly, Bundle, Part, ServiceNetworks, Shared, TargetByService
 from svcc.targets.nft.limits import limits
-from svcc.targets.nft.parts import PART
+from svcc.targets.nft.parts import LANGUAGE_PART, PART
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
 
@@ -36,7 +36,7 @@ class Nft(TargetByService):
     parts = (PART, vip_device.SYSCTL, vip_device.IP)
     tools = (NFT,)
     alone = PART
-    syntaxes: ClassVar[Mapping[str, Part]] = {"json": PART, "nft": Part(PART.name, "nft.nft", "nft -f -")}
+    syntaxes: ClassVar[Mapping[str, Part]] = {"json": PART, "nft": LANGUAGE_PART}
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",

@@ -15,6 +15,7 @@ from support.compiled import BROKEN, PLAIN, UNSUPPORTED, V4, rendered
 from support.files import EXAMPLES
 from support.schemas import follows
 from support.waiting import LID
+from svcc.compiler.suggest import one_of
 from svcc.targets import Target, targets
 
 _TARGETS = pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
@@ -49,7 +50,10 @@ def test_a_file_is_written_per_part(example: Path, target: Target) -> None:
 
 def test_another_language_takes_the_place_of_a_part() -> None:
     assert svcc("compile", "svc.dsl", "-t", "nft", "-o", "out").err == "out/nft.json\n"
-    assert svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft", "-o", "out").err == "out/nft.nft\n"
+    assert (
+        svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft", "-o", "out").err
+        == "out/nft.nft\nout/nft.json (removed)\n"
+    )
     assert [*contents("out")] == ["nft.nft"]
     printed = svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft").out
     assert (
@@ -76,7 +80,8 @@ def test_a_part_that_became_empty_loses_its_file_and_others_stay() -> None:
     assert svcc("compile", "-", "-t", "ipvs", "-o", "out", stdin=both).status == 0
     assert Path("out/ip6tables.rules").exists()
     Path("out/README").write_text("mine")
-    assert svcc("compile", "svc.dsl", "-t", "ipvs", "-o", "out").status == 0
+    done = svcc("compile", "svc.dsl", "-t", "ipvs", "-o", "out")
+    assert (done.status, done.err.splitlines()[-1]) == (0, "out/ip6tables.rules (removed)")
     assert not Path("out/ip6tables.rules").exists()
     assert Path("out/README").read_text() == "mine"
 
@@ -99,21 +104,80 @@ def test_a_folder_that_cannot_be_written_is_status_3(folder: str) -> None:
     assert contents(".") == {"svc.dsl": V4.encode()}
 
 
-@pytest.mark.parametrize("target", ["nft", "ipvs"])
-def test_a_file_of_somebody_else_s_is_neither_replaced_nor_removed(target: str) -> None:
-    """As /etc/sysctl.conf is, whose name a part has. Beside rules of svcc's it is that part."""
+_OF_OTHERS = {
+    "sysctl.conf": "net.ipv4.ip_forward = 1\n",  # as svcc has it, too: what is beside it says whose it is
+    "modules.conf": "ip_vs\n",
+    "ipvsadm.rules": "-A -t 198.19.0.7:80 -s rr\n",
+    "ip.batch": "link add dummy0 type dummy\n",
+    "ipset.restore": "create mine hash:ip family inet hashsize 1024 maxelem 65536\n",
+    "iptables.rules": "*filter\n:INPUT DROP [0:0]\nCOMMIT\n",
+    "ip6tables.rules": "*nat\n:SVCC-SERVICES - [0:0]\n:DOCKER - [0:0]\nCOMMIT\n",
+    "nft.json": '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}\n',
+    "nft.nft": "#!/usr/sbin/nft -f\nflush ruleset\n",
+    "ir.json": '{"svcc": 1, "services": []}\n',
+    "aws.json": '{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}\n',
+}
+
+
+@pytest.mark.parametrize("content", ["", None], ids=["empty", "filled"])
+@_TARGETS
+def test_no_file_of_somebody_else_s_is_replaced_or_removed(target: Target, content: str | None) -> None:
+    """As those of /etc are, which have the names of parts."""
     Path("etc").mkdir()
-    Path("etc/sysctl.conf").write_text("kernel.panic = 1\n")
-    done = svcc("compile", "svc.dsl", "-t", target, "-o", "etc")
-    assert (done.status, done.out) == (3, b"")
-    assert (
-        done.err == "svcc: cannot write etc/sysctl.conf: it is there, and no rules of svcc's beside it: whose is it?\n"
+    for name, text in _OF_OTHERS.items():
+        Path("etc", name).write_text(text if content is None else content)
+    before = contents("etc")
+    done = svcc("compile", "svc.dsl", "-t", target.name, "-o", "etc")
+    assert (done.status, done.out, contents("etc")) == (2, b"", before)
+    named = sorted({f"etc/{part.file}" for part in (*target.parts, *target.syntaxes.values())})
+    assert done.err == (
+        f"svcc: nothing was written: svcc did not write {one_of(named, 'and')}\n"
+        "  Choose another folder, or move that away.\n"
     )
-    assert [path.name for path in Path("etc").iterdir()] == ["sysctl.conf"]
-    assert Path("etc/sysctl.conf").read_text() == "kernel.panic = 1\n"
-    assert svcc("compile", "svc.dsl", "-t", "ipvs", "-o", "out").status == 0
-    assert svcc("compile", "svc.dsl", "-t", "nft", "-o", "out").status == 0
-    assert not Path("out/sysctl.conf").exists()
+
+
+def test_what_was_written_before_is_replaced_whatever_it_was_compiled_from() -> None:
+    other = f"cluster {{ prefix MY-OWN_1; vip-device own0 }}\n{PLAIN}"
+    for target in ("ipvs", "iptables", "nft"):
+        assert svcc("compile", "svc.dsl", "-t", target, "-o", target).status == 0
+        assert svcc("compile", "-", "-t", target, "-o", target, stdin=other).status == 0
+        assert svcc("compile", "svc.dsl", "-t", target, "-o", target).status == 0
+        assert svcc("compile", "svc.dsl", "-t", target, "--check", target).status == 0
+
+
+def test_a_link_that_leads_nowhere_is_somebody_else_s() -> None:
+    Path("out").mkdir()
+    Path("out/nft.json").symlink_to("away")
+    assert svcc("compile", "svc.dsl", "-t", "nft", "-o", "out").status == 2
+    assert Path("out/nft.json").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("ipvs", "iptables", "ip.batch, iptables.rules, sysctl.conf"),
+        ("iptables", "ipvs", "ip.batch, iptables.rules, sysctl.conf"),
+        ("ipvs", "nft", "ip.batch, sysctl.conf"),
+        ("nft", "ipvs", "ip.batch, sysctl.conf"),
+        ("nft", "iptables", None),
+        ("iptables", "nft", None),
+        ("ipvs", "ir", None),
+    ],
+)
+def test_two_targets_have_one_folder_only_where_they_share_no_file(first: str, second: str, same: str | None) -> None:
+    assert svcc("compile", "svc.dsl", "-t", first, "-o", "out").status == 0
+    before = contents("out")
+    done = svcc("compile", "svc.dsl", "-t", second, "-o", "out")
+    assert before.items() <= contents("out").items()
+    assert svcc("compile", "svc.dsl", "-t", first, "--check", "out").status == 0
+    if same is None:
+        assert done.status == svcc("compile", "svc.dsl", "-t", second, "--check", "out").status == 0
+        return
+    assert (done.status, contents("out")) == (2, before)
+    assert done.err == (
+        f"svcc: nothing was written: out has rules of target {first}, whose files have the same names: {same}\n"
+        f"  Give target {second} a folder of its own.\n"
+    )
 
 
 def test_a_full_disk_is_told_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +206,7 @@ def test_with_a_file_that_cannot_be_replaced_none_is() -> None:
     Path("out/ipvsadm.rules").mkdir()
     before = contents("out")
     changed = V4.replace("198.19.0.1", "198.19.0.2")
-    assert svcc("compile", "-", "-t", "ipvs", "-o", "out", stdin=changed).status == 3
+    assert svcc("compile", "-", "-t", "ipvs", "-o", "out", stdin=changed).status == 2
     assert contents("out") == before
 
 

@@ -48,11 +48,25 @@ def test_what_is_printed_is_read_back(bundle: Bundle) -> None:
 
 
 @_each_target
+def test_no_file_of_another_program_has_the_form_of_a_part_with_a_prefix(target: Target) -> None:
+    texts = {
+        path: path.read_text(errors="surrogateescape") for path in (GOLDEN / "imports").rglob("*") if path.is_file()
+    }
+    forms = [part.form for part in (*target.parts, *target.syntaxes.values()) if part.form and not part.common]
+    assert forms
+    assert [path for path, text in texts.items() if any(form.match(text) for form in forms)] == []
+
+
+@_each_target
 def test_what_a_target_renders_is_read_back(target: Target) -> None:
     @settings(_BIG, max_examples=20)
     @given(programs_for(target))
     def check(case: tuple[object, object]) -> None:
         bundle = target.render(*case)  # type: ignore[arg-type]
+        for syntax in target.syntaxes or [""]:
+            for made in target.in_syntax(bundle, syntax).artifacts:
+                assert made.part.form is not None
+                assert not made.text or made.part.form.match(made.text)
         text = bundle_text(bundle)
         assert read_bundle(text) == split_bundle(Source("x", text), target).bundle() == bundle
         if not is_bundle(printed(target, bundle)):
