@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
+
+from svcc.compiler.files import resolved
 
 #: The key in click's context that says that ``-`` was given.
 _STDIN = f"{__name__}.stdin"
@@ -28,3 +33,30 @@ class FilePath(click.Path):
         if not self.file_okay and os.path.isfile(value):
             self.fail(f"{value!r} is a file, and no folder", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def need_no_input(option: str, output: Path | None, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output in the place of an input, which would be lost. ``-`` among the inputs is standard input. Errors:
+    UsageError."""
+    if output is not None and any(_is_input(output, one) for one in inputs):
+        raise click.UsageError(f"{option} {output}: this is what the command reads, and would be lost")
+
+
+def is_same_file(one: Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, which may not exist yet."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return resolved(one) == resolved(other)
+
+
+def _is_input(output: Path, given: str | Path) -> bool:
+    if not output.is_file():  # a terminal, /dev/null and a pipe lose nothing
+        return False
+    if given != "-":
+        return is_same_file(output, given)
+    try:
+        found = os.fstat(0)
+    except OSError:  # standard input is closed
+        return False
+    return stat.S_ISREG(found.st_mode) and os.path.samestat(found, output.stat())

@@ -16,7 +16,7 @@ from svcc.inputs import compile_file
 from svcc.line_diff import line_diff
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import as_text, put, put_json
-from svcc.paths import FilePath
+from svcc.paths import FilePath, need_no_input
 from svcc.state_options import fail
 from svcc.targets.bundle import printed
 from svcc.targets.folder import ComparedFile, ForeignFile, compared, write_folder
@@ -65,6 +65,9 @@ def command(
     if as_json and check is None:
         raise click.UsageError("--json is for --check: what is compiled has a language of its own")
     _check_syntax(target, syntax)
+    if output is not None:
+        for one in (*target.parts, *target.syntaxes.values()):
+            need_no_input("--output", output / one.file, [file])
     bundle = compile_file(file, target, node, form, quiet=quiet).bundle
     if syntax is not None:
         bundle = target.in_syntax(bundle, syntax)

@@ -26,7 +26,7 @@ from svcc.exits import Exit
 from svcc.help import Commands, examples
 from svcc.import_report import counts_json, summary
 from svcc.output import put
-from svcc.paths import FilePath
+from svcc.paths import FilePath, need_no_input
 from svcc.state_options import fail, need_agent
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def kubernetes(
     """
     if in_cluster and (kubeconfig or context):
         raise click.UsageError("--in-cluster goes without a kubeconfig: a pod has an account of its own")
+    need_no_input("--output", output, [] if in_cluster else [kubeconfig or _usual()])
     need_agent()
     followed = Followed(findings, proxy=proxy)
     followed.take(_events(_access(kubeconfig, context, in_cluster=in_cluster)))
@@ -91,15 +92,18 @@ def kubernetes(
         sys.exit(Exit.DIFFERENT)
 
 
+def _usual() -> Path:
+    return Path(os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config"))
+
+
 def _access(kubeconfig: Path | None, context: str | None, *, in_cluster: bool) -> Access:
     """Return how the cluster is reached; where nothing says it, the command ends here."""
     from svcc.kubernetes_api import access
     from svcc.kubernetes_api.errors import BadConfig
     from svcc.kubernetes_api.kubeconfig import read_kubeconfig
 
-    usual = Path(os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config"))
     try:
-        return access.in_cluster() if in_cluster else read_kubeconfig(kubeconfig or usual, context)
+        return access.in_cluster() if in_cluster else read_kubeconfig(kubeconfig or _usual(), context)
     except BadConfig as error:
         fail(str(error), Exit.INPUT)
 

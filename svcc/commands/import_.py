@@ -30,7 +30,7 @@ from svcc.help import examples
 from svcc.import_report import report_json, report_text
 from svcc.options import ParameterType, format_option, refuse
 from svcc.output import put
-from svcc.paths import FilePath
+from svcc.paths import FilePath, is_same_file, need_no_input
 from svcc.targets.folder import write_files
 from svcc.targets.refusals import refused_by_all
 
@@ -93,8 +93,10 @@ def command(
 
     Exit status 1 if anything was left out.
     """
-    if output is not None and output == report:
+    if output is not None and report is not None and is_same_file(output, report):
         raise click.UsageError("--output and --report are one file")
+    need_no_input("--output", output, files)
+    need_no_input("--report", report, files)
     imported = _imported(kind, _sources(files, form), form)
     said = json.dumps(report_json(kind.name, imported), indent=2) + "\n" if as_json else report_text(imported)
     text = program_text(imported.program, by_name=imported.by_name)

@@ -20,7 +20,7 @@ from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put, put_json
-from svcc.paths import FilePath
+from svcc.paths import FilePath, need_no_input
 from svcc.state_options import fail, need_agent
 from svcc.tables import fits, table
 from svcc.targets import targets
@@ -74,7 +74,9 @@ def command(
     With --agent, `svcc agent` loads the rules, and asks endpoints by tcp every second: new connections avoid
     an endpoint whose server or pod died as soon as it is noticed, none of them fails from then on, and it comes back.
     """
+    need_no_input("--junit", junit, [file])
     made = compile_file(file, target, node, form, quiet=quiet)
+    need_no_input("--junit", junit, [name for name, _ in made.sources.files] if made.sources else [])
     try:
         if agent:
             verdicts = _with_agent(made, target, connections)

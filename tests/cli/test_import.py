@@ -157,6 +157,8 @@ def test_a_kind_that_is_none() -> None:
 
 
 def test_one_file_for_both() -> None:
-    done = svcc("import", "ipvsadm", "fine", "-o", "x", "--report", "x")
-    assert done.status == 2
-    assert "--output and --report are one file" in done.err
+    Path("link").symlink_to("x")
+    for report in ("x", "link"):
+        done = svcc("import", "ipvsadm", "fine", "-o", "x", "--report", report)
+        assert done.status == 2
+        assert "--output and --report are one file" in done.err

@@ -120,6 +120,40 @@ def test_standard_input_is_read_only_once(words: list[str]) -> None:
     assert done.err.endswith(": standard input (-) can be read only once\n")
 
 
+_IR = '{"svcc": 1, "services": []}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "output"),
+    [
+        ("import ipvsadm other in -o in", "--output", "in"),
+        ("import ipvsadm in -o other --report link", "--report", "link"),
+        ("import ipvsadm - -o ./in", "--output", "in"),
+        ("export kubernetes --kubeconfig in -o link", "--output", "link"),
+        ("compile ir.json -t ir -o .", "--output", "ir.json"),
+        ("verify in -t nft --junit link", "--junit", "link"),
+        ("verify including -t nft --junit in", "--junit", "in"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(
+    words: str, option: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {"in": "service a { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n", "other": "", "ir.json": _IR}
+    texts["including"] = 'include "in"\n'
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    Path("link").symlink_to("in")
+    with open("in", "rb") as file:
+        done = subprocess.run(
+            [PROGRAM, *words.split()], stdin=file, capture_output=True, text=True, check=False, timeout=LID
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"{option} {output}: this is what the command reads, and would be lost\n")
+    assert {name: Path(name).read_text() for name in texts} == texts
+    assert Path("link").is_symlink()
+
+
 def test_a_current_directory_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.dsl").touch()
     words = ["bash", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" check ../x.dsl', str(PROGRAM)]
