@@ -113,6 +113,13 @@ def warn_of_machine(target: str | None, services: Summary, scope: Scope) -> None
     warn_of_obstructions(target, services, scope)
 
 
+def warn_of_plan(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
+    """Warn of what this machine has against the services of a plan that is not carried out now."""
+    if plan.empty:
+        warn_of_taken_addresses(installation, installation.current)
+    warn_of_machine(draft.target, draft.summary, draft.scope)
+
+
 def warn_of_generation(store: Store, installation: Installation, generation: Generation, *, quiet: bool) -> None:
     """Warn of all that there is to say of a generation that is in place. Nothing else may tell of it: a machine changes
     while no file does."""

@@ -26,7 +26,6 @@ from svcc.applying import (
     read_early,
     settle,
     still_good,
-    unfinished_of,
 )
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
@@ -38,13 +37,13 @@ from svcc.guards import (
     warn_of_generation,
     warn_of_obstructions,
     warn_of_own_ports,
+    warn_of_plan,
     warn_of_taken_addresses,
 )
 from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
 from svcc.outcome import outcome, put_done
-from svcc.output import put, put_json
 from svcc.progress import Progress
 from svcc.state_options import command_line, drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
@@ -115,7 +114,10 @@ def command(
                 plan = make_plan(store, installation, draft, patience, early)
                 need_no_foreign(plan)
                 guard(plan, installation, draft, consent)
+                warn_of_doubles(store, installation, draft.summary)
                 _try(plan, installation, draft, as_json=as_json)
+                if not quiet:
+                    warn_of_plan(plan, installation, draft)
             return
         with store.locked():
             settle(installation)
@@ -182,18 +184,12 @@ def _nothing(installation: Installation, generation: Generation) -> _Said:
 
 
 def _try(plan: ExecutionPlan, installation: Installation, draft: Draft, *, as_json: bool) -> None:
-    from svcc.health_rows import Health  # these import all that compares programs
-    from svcc.plan_json import plan_json
-    from svcc.plan_text import plan_text
+    from svcc.plan_shown import show_plan  # these import all that compares programs
     from svcc.review import review
 
     engine.check(plan, Progress(quiet=True))
-    reviewed = review(plan, installation, draft)
-    if as_json:
-        put_json(plan_json(reviewed, unfinished_of(installation), Health.read(installation)))
-        return
-    put(plan_text(reviewed))
-    if not plan.empty:
+    show_plan(review(plan, installation, draft), installation, as_json=as_json)
+    if not (plan.empty or as_json):
         click.echo("Every step that can be checked without taking it was checked; nothing was changed.")
 
 

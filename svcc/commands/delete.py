@@ -126,7 +126,9 @@ def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tupl
     """Return the plan, and what it would remove, as text or as JSON."""
     draft = Draft(None, scope, Summary(), "")
     plan = planning.make_plan(installation, draft)
-    reviewed = review(plan, installation, draft)
+    reviewed, unfinished = review(plan, installation, draft), unfinished_of(installation)
     if as_json:
-        return plan, "", plan_json(reviewed, unfinished_of(installation), Health.read(installation))
+        return plan, "", plan_json(reviewed, unfinished, Health.read(installation))
+    if unfinished:
+        click.echo(f"svcc: {unfinished}", err=True)
     return plan, plan_text(reviewed).removesuffix("\n"), {}

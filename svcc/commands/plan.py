@@ -8,7 +8,6 @@ import sys
 import click
 
 from svcc.apply.generation import Draft
-from svcc.apply.installation import Installation
 from svcc.apply.losses import losses
 from svcc.apply.planning import EarlyReadings
 from svcc.apply.scope import Scope
@@ -23,19 +22,15 @@ from svcc.applying import (
     read_early,
     remember,
     still_good,
-    unfinished_of,
 )
 from svcc.exits import Exit
-from svcc.guards import refusal, warn_of_doubles, warn_of_generation, warn_of_machine, warn_of_taken_addresses
-from svcc.health_rows import Health, health_lines
+from svcc.guards import refusal, warn_of_doubles, warn_of_generation, warn_of_plan
 from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.kept_program import as_kept
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option, quiet_option
-from svcc.output import put, put_json
-from svcc.plan_json import plan_json
-from svcc.plan_text import plan_text
-from svcc.review import Review, review
+from svcc.plan_shown import show_plan
+from svcc.review import review
 from svcc.state_options import need_root, state_option
 from svcc.targets.interface import Target
 
@@ -82,11 +77,9 @@ def command(
             if why := refusal(losses(plan, lambda: reviewed.before, draft)):
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
-            _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
+            show_plan(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
             if not (quiet or plan.refusals):
-                if plan.empty:
-                    warn_of_taken_addresses(installation, installation.current)
-                warn_of_machine(draft.target, draft.summary, draft.scope)
+                warn_of_plan(plan, installation, draft)
         if reviewed.empty:
             remember(store, stamp, installation, plan, draft)
     need_no_refusals(plan, "apply")
@@ -113,21 +106,8 @@ def _in_place(
             if known is None:
                 return False
             draft = Draft(None, Scope(known.generation.prefix), Summary(), file)
-            _show(review(known.plan, known.installation, draft), known.installation, as_json=as_json)
+            show_plan(review(known.plan, known.installation, draft), known.installation, as_json=as_json)
             warn_of_generation(store, known.installation, known.generation, quiet=quiet)
         if known.draft is not None:
             remember(store, stamp, known.installation, known.plan, known.draft)
     return True
-
-
-def _show(
-    reviewed: Review, installation: Installation, *, as_json: bool, objects: bool = False, everything: bool = False
-) -> None:
-    unfinished, health = unfinished_of(installation), Health.read(installation)
-    if as_json:
-        put_json(plan_json(reviewed, unfinished, health))
-        return
-    if unfinished:
-        click.echo(f"svcc: {unfinished}", err=True)
-    put(plan_text(reviewed, objects=objects, everything=everything))
-    put("".join(f"{line}\n" for line in ("", *health_lines(health)) if health.failed))

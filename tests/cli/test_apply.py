@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -52,6 +53,27 @@ def test_a_dry_run_checks_and_changes_nothing(shell: Shell) -> None:
     assert said.endswith("Every step that can be checked without taking it was checked; nothing was changed.\n")
     assert "CUSTOM-" not in shell.run("iptables-save").replace("CUSTOM services, but not ours", "")
     assert not (shell.folder / "state" / "custom").exists()
+
+
+def test_a_dry_run_says_what_a_plan_says(shell: Shell) -> None:
+    """Also where all is in place, another prefix serves the same, and an apply waits to be confirmed."""
+    shell.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    text = (shell.folder / "a.dsl").read_text()
+    for step in range(4):
+        if step == 1:
+            shell.svcc("apply", "-", "-t", "nft", given=text.replace("CUSTOM", "OTHER"))
+        elif step == 2:
+            shell.svcc("apply", "a.dsl", "-t", "nft")
+        elif step == 3:
+            shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "3600")
+        planned = shell.svcc("plan", "a.dsl", "-t", "nft", status=0 if step == 2 else 1)
+        tried = shell.svcc("apply", "a.dsl", "-t", "nft", "--dry-run")
+        said, other = (re.sub(r"waits \d+ s", "waits", one.stderr) for one in (planned, tried))
+        assert other == said
+        assert "svcc: warning: IPv4 forwarding: off" in said
+        assert ("prefix OTHER serves here as well" in said, "`svcc confirm" in said) == (step > 0, step == 3)
+        assert tried.stdout.startswith(planned.stdout)
+    assert "warning" not in shell.svcc("apply", "a.dsl", "-t", "nft", "--dry-run", "--quiet").stderr
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables"])
