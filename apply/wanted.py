@@ -53,7 +53,7 @@ def from_file(file: str, target: Target, node: str | None) -> Wanted:
     Errors: InputError, OtherNode.
     """
     if file != "-" and os.path.isdir(file):
-        return accept(file, lambda: given_folder(Path(file), target, node), node)
+        return accept(file, lambda: given_folder(Path(file), target), node)
     data = read_data(file)
     if _is_compiled(data, target):
         name = "<stdin>" if file == "-" else file
@@ -158,6 +158,6 @@ def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:
         message = f"cannot read {error.filename or file}: {error.strerror}"
         raise InputError([Diagnostic(Code.UNREADABLE, message, file=file)]) from error
     if node not in (None, given.node):
-        was = f"for {given.node}" if given.node else "for no node in particular"
-        raise OtherNode(f"{file} was compiled {was}: --node cannot change that")
+        was = f"was compiled for {given.node}" if given.node else "does not say for which node it was compiled"
+        raise OtherNode(f"{file} {was}: --node cannot change that")
     return Wanted(Bundle(given.target.name, given.node, accepted.artifacts), None, None, accepted=accepted, name=file)

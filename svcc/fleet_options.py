@@ -16,7 +16,7 @@ from svcc.compiler.files import Budget, Unreadable, demand_file
 from svcc.exits import Exit
 from svcc.fleet.errors import BadName, FleetError
 from svcc.fleet.keys import Keys
-from svcc.options import ParameterType
+from svcc.options import ParameterType, refuse_given
 from svcc.paths import FilePath
 from svcc.state_options import fail, need
 
@@ -190,6 +190,7 @@ def _placed(command: _Command, *, required: bool) -> _Command:
         if bool(given["keys"]) != bool(given["members"]):
             raise click.UsageError("--fleet and --etcd: both or none")
         if not given["keys"]:
+            refuse_given("--fleet", *_NAMES)
             return command(place=None, **arguments)
         need("the fleet", "aiohttp")
         return command(place=FleetAccess(**given), **arguments)

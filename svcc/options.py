@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from math import isnan
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -143,6 +144,17 @@ format_option = click.option(
 )
 
 
+def refuse_given(goes_with: str, *names: str) -> None:
+    """Refuse options of the command line that mean nothing here; a variable of the environment is for many commands.
+
+    ``names``: of the parameters. ``goes_with``: what they mean something with. Errors: UsageError.
+    """
+    ctx = click.get_current_context()
+    for option in ctx.command.params:
+        if option.name in names and ctx.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{max(option.opts, key=len)} goes with {goes_with}")
+
+
 def chosen_format(form: str, *, as_json: bool) -> str:
     """Return the format of --format, where --json stands for one of them. Errors: UsageError, where both contradict."""
     given = click.get_current_context().get_parameter_source("form") is not click.core.ParameterSource.DEFAULT
@@ -209,5 +221,12 @@ def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
 
 def watch_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --watch and --interval, for a command that can look again and again."""
-    watch = click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
-    return watch(_interval_option(command))
+
+    @wraps(command)
+    def watching(*, watch: bool, **arguments: Any) -> None:
+        if not watch:
+            refuse_given("--watch", "interval")
+        command(watch=watch, **arguments)
+
+    option = click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
+    return option(_interval_option(watching))

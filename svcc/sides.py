@@ -58,12 +58,17 @@ class NamedSide:
     scope: Scope
 
 
+def is_generation(word: str) -> bool:
+    """Whether a side is the number of a generation."""
+    return word.isascii() and word.isdigit() and len(word) <= _DIGITS
+
+
 def read_side(word: str, asked: SideOptions) -> NamedSide:
     """Read a side. A word of digits is a generation's number (a file of that name is `./7`).
 
     Errors: InputError, OtherNode; StoreError where a generation cannot be read.
     """
-    if word.isascii() and word.isdigit() and len(word) <= _DIGITS:
+    if is_generation(word):
         return _generation(int(word), asked)
     if word != "-" and os.path.isdir(word):
         return _folder(Path(word), asked)
@@ -87,7 +92,7 @@ def _folder(folder: Path, asked: SideOptions) -> NamedSide:
     if not target.loads:
         path = str(folder / target.parts[0].file)
         return _program(path, read_data(path), asked)
-    return _rules(accept(str(folder), lambda: given_folder(folder, target, asked.node), asked.node))
+    return _rules(accept(str(folder), lambda: given_folder(folder, target), asked.node))
 
 
 def _target_of(folder: Path) -> Target:

@@ -139,8 +139,8 @@ def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
         raise OSError(EINVAL, str(error), str(path)) from None
 
 
-def given_folder(folder: Path, target: Target, node: str | None) -> Given:
-    """Return the parts that :func:`write_folder` wrote. The files do not say the node, so the caller does.
+def given_folder(folder: Path, target: Target) -> Given:
+    """Return the parts that :func:`write_folder` wrote. The files do not say the node.
 
     Errors: OSError where a file cannot be read, RefusedText where one is not text, and where there is no part at all.
     """
@@ -158,7 +158,7 @@ def given_folder(folder: Path, target: Target, node: str | None) -> Given:
     if not any(text.end for text in texts.values()):
         files = one_of([part.file for part in target.parts])
         raise RefusedText(Code.BUNDLE, f"no part of target {target.name} is in this folder: {files}", None, str(folder))
-    return Given(target, node, texts)
+    return Given(target, None, texts)
 
 
 def _in_folder(part: Part, folder: Path, target: Target) -> Part:

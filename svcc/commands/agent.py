@@ -25,7 +25,7 @@ from svcc.fleet.keys import check_name
 from svcc.fleet_options import FleetAccess, optional_fleet_options
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
-from svcc.options import FloatRange, ParameterType, SingleOption, TargetName, json_option, node_option
+from svcc.options import FloatRange, ParameterType, SingleOption, TargetName, json_option, node_option, refuse_given
 from svcc.output import put, put_json
 from svcc.paths import FilePath
 from svcc.state_options import (
@@ -190,6 +190,7 @@ def run(
         need_root()
         _run_in_fleet(place, node, kept, _InFleet(confirm, signers, lease), store)
         return
+    refuse_given("--fleet", "confirm", "signers", "lease")
     if target is None:
         raise click.UsageError("say --target: what serves here")
     log = Log(as_json=form == "json")
@@ -209,6 +210,8 @@ def _check_words(
         raise click.UsageError("the agent follows a file: standard input is read only once")
     if kubernetes is None and cluster_only is not None:
         raise click.UsageError("--context and --prefix go with --kubernetes: a FILE has its own prefix")
+    if kubernetes == "in-cluster":
+        refuse_given("a KUBECONFIG: a pod has an account of its own", "context")
     if kubernetes is not None and node is None:
         raise click.UsageError("--kubernetes needs --node: the name that the cluster has for this machine")
 

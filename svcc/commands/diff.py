@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,10 +23,10 @@ from svcc.help import examples
 from svcc.inputs import input_told
 from svcc.kernel.steps import Change
 from svcc.object_text import object_json, object_lines
-from svcc.options import SingleOption, TargetName, chosen_format, node_option, quiet_option, tell
+from svcc.options import SingleOption, TargetName, chosen_format, node_option, quiet_option, refuse_given, tell
 from svcc.output import put
 from svcc.paths import FilePath
-from svcc.sides import NamedSide, SideOptions, read_side
+from svcc.sides import NamedSide, SideOptions, is_generation, read_side
 from svcc.state_options import prefix_option, state_option
 from svcc.targets import find
 from svcc.targets.interface import Target
@@ -83,6 +84,7 @@ def command(
     history`). Exit status 1 if they differ.
     """
     form = chosen_format(form, as_json=as_json)
+    _check_words((old, new), objects=objects)
     told = "json" if form == "json" else "text"  # how diagnostics are printed, to standard error
     asked = SideOptions(target, node, prefix, store)
     with explained(Cause()), input_told(told, quiet=quiet, warnings=asked.warnings):
@@ -96,6 +98,17 @@ def command(
     put(_printed(form, compared, sides, changes, everything=everything, other_rules=other_rules))
     if not compared.comparison.empty or other_rules:
         sys.exit(Exit.DIFFERENT)
+
+
+def _check_words(words: Sequence[str], *, objects: bool) -> None:
+    """Check that the options mean something for these sides. Errors: UsageError."""
+    numbers = [*map(is_generation, words)]
+    if not any(numbers):
+        refuse_given("the number of a generation", "prefix")
+    if all(numbers):
+        refuse_given("a program: a generation has its own node", "node")
+    if not objects and not any(map(os.path.isdir, words)):
+        refuse_given("--objects, or with a folder", "target")
 
 
 def _printed(
@@ -141,6 +154,8 @@ def _objects(old: NamedSide, new: NamedSide, target: Target | None) -> list[Chan
     """Return the changes of objects in the kernel. A program is compiled to the other side's target, or to
     ``target``."""
     known = find(new.target or old.target or "")
+    if target is not None and known not in (None, target):
+        raise click.UsageError(f"--target {target.name}: these are rules of target {known.name}")
     chosen = known or target
     if chosen is None or not chosen.loads:
         raise click.UsageError("--objects needs --target: it compares the objects of one target")

@@ -17,7 +17,7 @@ from svcc.fleet.stages import FORM, USUAL, Stage, nodes_of
 from svcc.fleet_json import rollout_json
 from svcc.fleet_options import FleetAccess, Seconds, fleet_options
 from svcc.help import examples
-from svcc.options import json_option
+from svcc.options import json_option, refuse_given
 from svcc.output import put, put_json
 from svcc.state_options import fail
 
@@ -88,6 +88,8 @@ def command(
     """
     if (release is not None) + resume + pause + back != 1:
         raise click.UsageError("say which: RELEASE, --resume, --pause or --back")
+    if release is None:
+        refuse_given("RELEASE: a rollout keeps what it began with", "stages", "soak", "patience", "most")
 
     async def work(etcd: Client) -> Snapshot:
         from svcc.fleet import driving

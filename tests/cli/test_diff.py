@@ -215,6 +215,17 @@ def test_what_cannot_be_compared_is_said(words: list[str], status: int, said: st
     assert said in done.err
 
 
+@pytest.mark.parametrize("form", ["bundle", "folder"])
+def test_rules_are_of_their_own_target_and_node(form: str) -> None:
+    rules = made("old", form, "nft")
+    done = svcc("diff", rules, "new.dsl", "--node", "n")
+    assert (done.status, done.text) == (2, "")
+    assert f"{rules} does not say for which node it was compiled: --node cannot change that" in done.err
+    if form == "bundle":
+        said = svcc("diff", rules, "new.dsl", "--objects", "-t", "iptables").err
+        assert "--target iptables: these are rules of target nft" in said
+
+
 @pytest.mark.parametrize("words", [["--json"], ["--format", "json"]])
 def test_what_is_wrong_with_a_file_is_told_as_json_too(words: list[str]) -> None:
     Path("broken.dsl").write_text("serivce web { }\n")

@@ -69,6 +69,39 @@ def test_options_that_contradict_are_refused(arguments: list[str], message: str)
     assert message in done.err
 
 
+_ETCD = ("--fleet", "shop", "--etcd", "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fleet", "status", *_ETCD, "--interval", "5"], "--interval goes with --watch"),
+        (["status", "--interval", "2"], "--interval goes with --watch"),
+        (["rollout", "--resume", *_ETCD, "--stage", "all"], "--stage goes with RELEASE"),
+        (["rollout", "--back", *_ETCD, "--soak", "60s"], "--soak goes with RELEASE"),
+        (["rollout", "--pause", *_ETCD, "--patience", "5m"], "--patience goes with RELEASE"),
+        (["rollout", "--resume", *_ETCD, "--max-failed", "1"], "--max-failed goes with RELEASE"),
+        (["agent", "x", "-t", "nft", "--signers", __file__], "--signers goes with --fleet"),
+        (["agent", "x", "-t", "nft", "--confirm", "20"], "--confirm goes with --fleet"),
+        (["agent", "--kubernetes", "x", "-n", "n", "-t", "nft", "--lease", "5"], "--lease goes with --fleet"),
+        (["agent", "x", "-t", "nft", "--etcd-ca", "ca.pem"], "--etcd-ca goes with --fleet"),
+        (["agent", "--kubernetes", "-n", "n", "-t", "nft", "--context", "c"], "--context goes with a KUBECONFIG"),
+        (["diff", "x", "y", "--prefix", "A"], "--prefix goes with the number of a generation"),
+        (["diff", "3", "4", "--node", "n"], "--node goes with a program"),
+        (["diff", "x", "4", "--target", "nft"], "--target goes with --objects, or with a folder"),
+    ],
+)
+def test_an_option_that_means_nothing_there_is_refused(arguments: list[str], message: str) -> None:
+    done = svcc(*arguments)
+    assert (done.status, done.out) == (2, b"")
+    assert f"Error: {message}" in done.err
+
+
+def test_variables_of_the_environment_are_for_many_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SVCC_ETCD_CA", "ca.pem")
+    assert "--etcd-ca" not in svcc("agent", "x", "--kubernetes", "-t", "nft").err
+
+
 def test_options_that_say_the_same_twice_are_taken(tmp_path: Path) -> None:
     (tmp_path / "a.dsl").write_text("service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }\n")
     once = svcc("compile", tmp_path / "a.dsl", "-t", "nft")

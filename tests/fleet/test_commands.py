@@ -77,7 +77,8 @@ class Fleet:
         self.svcc("publish", self.file(host), "-t", "nft", *words)
 
     def roll(self, *words: object, status: int = 0) -> Done:
-        return self.svcc("rollout", *words, "--soak", "0s", status=status)
+        soak = () if str(words[0]).startswith("--") else ("--soak", "0s")
+        return self.svcc("rollout", *words, *soak, status=status)
 
 
 @pytest.fixture

@@ -113,9 +113,7 @@ def test_golden_folders_are_accepted(folder: Path, tmp_path: Path) -> None:
     """In each language that the target has: what is read in it is what the target's own files say."""
     target = targets()[folder.parent.name]
     files = [part.file for part in target.syntaxes.values()] or [target.parts[0].file]
-    read = [
-        target.accept(given_folder(_copied(folder, tmp_path, files, file), target, "node-a").texts) for file in files
-    ]
+    read = [target.accept(given_folder(_copied(folder, tmp_path, files, file), target).texts) for file in files]
     own = {path.name: path.read_text() for path in folder.iterdir()}
     for accepted_ in read:
         assert {a.part.file: a.text for a in accepted_.artifacts if a.text} == {
