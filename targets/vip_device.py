@@ -26,7 +26,7 @@ from svcc.targets.interface import Artifact, Part
 from svcc.targets.reading import Line, RefusedText, Text, compare, quoted
 
 _SETTING = r"net\.ipv[46]\.(?:vs\.\w+|ip_forward|conf\.all\.(?:forwarding|arp_ignore|arp_announce|proxy_ndp)) = \d"
-_SETTINGS = re.compile(rf"(?:(?:# .*|{_SETTING})\n|(?!).)++\Z")
+_SETTINGS = re.compile(rf"# .*\n(?:(?:# .*|{_SETTING})\n|(?!).)++\Z")
 _DEVICE = re.compile(
     r"link add (?P<device>\S+) type dummy\nlink set (?P=device) alias svcc:.*\n"
     r"(?:(?:link set (?P=device)|address replace \S+ dev (?P=device)) ?.*\n|(?!).)*+\Z"
