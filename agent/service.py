@@ -71,13 +71,15 @@ async def run(
         if beside is not None:
             tasks.append(asyncio.create_task(_awaited(beside(agent)), name="beside"))
         ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        notify.notify("STOPPING=1")
+        if stop.is_set():  # else the caller may go on, and systemd ends a process that says so, and does not end
+            notify.notify("STOPPING=1")
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         for task in ended:
             task.result()  # where the agent ended by itself, this raises its error
-    log.info("the agent ends; the rules stay in place")
+    if stop.is_set():
+        log.info("the agent ends; the rules stay in place")
 
 
 def _words(what: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ async def run(
                 await service.run(node, kept, options(target), log, listen, node, beside)
             if node.target == target:
                 return  # a signal ended the agent
+            log.info("another target is wanted", target=node.target)
     finally:
         await node.leave()
         for task in tasks:

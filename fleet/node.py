@@ -19,7 +19,7 @@ from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
-from svcc.etcd.errors import EtcdError, NoLease, Unreachable
+from svcc.etcd.errors import EtcdError, History, NoLease, Unreachable
 from svcc.etcd.leases import Held
 from svcc.fleet.blobs import unpack
 from svcc.fleet.documents import Compiled, NodeState, Status, Want, plain
@@ -300,7 +300,13 @@ class FleetNode(ProgramSource):
         return replace(status, down=agent.down, drift=agent.drift, words=words)
 
     def _trouble(self, error: Exception) -> None:
-        self._log.warning("etcd does not answer; everything stays as it is", reason=str(error))
+        if isinstance(error, History):
+            what = "etcd is not as it was; all of it is read anew"
+        elif isinstance(error, EtcdError) and not isinstance(error, Unreachable):
+            what = "etcd does not do what it is asked; everything stays as it is"
+        else:
+            what = "etcd does not answer; everything stays as it is"
+        self._log.warning(what, reason=str(error))
 
     def _say(self, want: Want, state: NodeState, words: str = "") -> None:
         self._status = Status(want, state, self._record.release, words=plain(words), svcc=self._version)

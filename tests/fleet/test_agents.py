@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.etcd import wiped
 from support.fleet_site import ETCD, FLEET, Machine, Site, site
 from support.fleet_traffic import servers, traffic
 
@@ -84,6 +85,7 @@ def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
     a.serves(1, 3)
     b.until(lambda: any("100.64.0.3" in rule for rule in b.shell.rules()), "b serves by iptables")
     assert b.shell.endpoints() == set()
+    assert b.says("another target is wanted target=iptables")
     two.svcc("fleet", "status")
     # for the hash of its rules and for the kernel at once
     assert [machine.said().count("a program is compiled") for machine in two.machines] == [2, 2]
@@ -94,6 +96,7 @@ def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
     assert {(one["wants"], one["has"], one["state"], one["differs"]) for one in found.values()} == {
         (1, 1, "applied", False)
     }
+    assert not any(machine.says("the agent ends") for machine in two.machines)
     assert [machine.end() for machine in two.machines] == [0, 0]
     a.serves(1, 2)
 
@@ -124,6 +127,17 @@ def test_etcd_is_away_and_everything_stays(one: Site) -> None:
     one.publish(_one(3))
     _roll(one, 2)
     a.serves(1, 3)
+
+
+def test_an_etcd_that_answers_otherwise_is_not_called_silent(one: Site) -> None:
+    (a,) = one.machines
+    (member,) = one.etcd.members
+    member.end()
+    a.until(lambda: a.says("etcd does not answer; everything stays as it is"), "the agent sees that")
+    wiped(member)
+    with one.switch.namespace.entered():
+        one.etcd.start("--listen-client-urls", f"{one.etcd.urls[0]},http://{ETCD}:2379")
+    a.until(lambda: a.says("etcd is not as it was; all of it is read anew reason="), "the agent sees that")
 
 
 def test_a_restored_etcd_is_refused_until_it_is_adopted(one: Site) -> None:
