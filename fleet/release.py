@@ -46,8 +46,8 @@ class ReleaseDraft:
 def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file: str = "") -> ReleaseDraft:
     """Compile a checked program for each of its nodes. ``others``: the targets of nodes that have one of their own.
 
-    Errors: InputError where the program has no nodes, a key cannot hold a node's name, or a target cannot express the
-    program; BadProgram.
+    Errors: InputError where the program has no nodes, a key cannot hold the name of a node or of a pool with
+    ``registered``, or a target cannot express the program; BadProgram.
     """
     if found := list(_faults(given, others, file)):
         raise InputError(found)
@@ -90,7 +90,13 @@ def _faults(program: ir.Program, others: Mapping[str, Target], file: str) -> lis
         for name in others
         if program.node(name) is None
     ]
-    return unnamable + unknown
+    pools = {one.pool: one for service in program.services for one in service.registered}
+    unjoinable = [
+        Diagnostic(Code.NAME, f"nobody can register in pool `{name}`: {wrong}", one.span, file=file or None)
+        for name, one in pools.items()
+        if (wrong := fault(name)) is not None
+    ]
+    return unnamable + unknown + unjoinable
 
 
 def read_program(text: str) -> ir.Program:

@@ -38,6 +38,7 @@ service web {
   endpoints { 100.64.0.1 on node-a; 100.64.0.2 on node-b }
 }
 """
+_POOL = _TEXT.replace("endpoints {", 'endpoints "p/q" {') + 'endpoints "p/q" { registered 100.64.0.0/24 }'
 
 
 def _program(text: str = _TEXT) -> Program:
@@ -59,7 +60,9 @@ def _numbered(draft: release.ReleaseDraft, number: int = 1) -> Release:
 @given(data=st.data())
 def test_each_node_takes_what_was_published(target: Target, data: st.DataObject) -> None:
     program, _ = data.draw(programs_for(target))
-    assume(all(fault(node.name) is None for node in program.nodes) and not has_errors([*check(program)]))
+    pools = (one.pool for service in program.services for one in service.registered)
+    assume(all(fault(name) is None for name in (*(node.name for node in program.nodes), *pools)))
+    assume(not has_errors([*check(program)]))
     assume(not check_nodes(program, target, program.nodes))
     draft = release.draft(program, target, {})
     published = Release.read("key", _numbered(draft).text)
@@ -106,6 +109,8 @@ def test_a_fleet_of_many_nodes_gets_what_each_would_get_alone() -> None:
     [
         ("service web { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.1 } }", "a fleet needs nodes"),
         (_TEXT.replace("node-b", '"eu/b"'), "no node of a fleet can be called `eu/b`"),
+        (_POOL, "nobody can register in pool `p/q`: it is at most 63 letters"),
+        (_POOL.replace("p/q", "p" * 64), "nobody can register in pool `pppp"),
         (_TEXT.replace("endpoints {", "forward direct\n  endpoints {").replace("-> 8080", ""), "cannot express"),
     ],
 )
