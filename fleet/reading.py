@@ -96,7 +96,7 @@ class Snapshot:
 async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
     """Return all nodes that shall do something, report something, live or hold an address; and the rollout.
 
-    A status that cannot be read counts as none. Errors: BadDocument where a want or the rollout cannot be read;
+    A status that cannot be read counts as none, and its node says why. Errors: BadDocument where a want or the rollout cannot be read;
     EtcdError.
     """
     asked = [Get(keys.rollout), Get(keys.lock), *(Get(one, prefix=True) for one in (keys.wants, keys.statuses))]
@@ -109,10 +109,10 @@ async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
         for beginning, part in zip((keys.wants, keys.statuses, keys.lives), found[2:5], strict=True)
     )
     held = _held(keys, found[5])
-    nodes = {
-        node: Seen(_want(wants.get(node)), _status(statuses.get(node)), node in lives, tuple(held.get(node, ())))
-        for node in sorted({*wants, *statuses, *lives, *held})
-    }
+    nodes = {}
+    for node in sorted({*wants, *statuses, *lives, *held}):
+        status, unread = _status(statuses.get(node))
+        nodes[node] = Seen(_want(wants.get(node)), status, node in lives, tuple(held.get(node, ())), unread)
     return Snapshot(rollout[0] if rollout else None, nodes, entries)
 
 
@@ -130,8 +130,10 @@ def _want(entry: Entry | None) -> Want | None:
     return None if entry is None else Want.read(entry.key, entry.value)
 
 
-def _status(entry: Entry | None) -> Status | None:
+def _status(entry: Entry | None) -> tuple[Status | None, str]:
+    """Return what a node reports, and why that cannot be read, or "". No node can block the others by what it
+    writes."""
     try:
-        return None if entry is None else Status.read(entry.key, entry.value)
-    except BadDocument:
-        return None  # so no node can block the others by what it writes
+        return (None if entry is None else Status.read(entry.key, entry.value)), ""
+    except BadDocument as error:
+        return None, str(error)

@@ -175,12 +175,13 @@ def _moved(nodes: JsonMembers, node: str) -> Moved:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A node as it is in etcd: what it shall do, what it reports, whether its agent lives, and the announced addresses
-    for which it answers."""
+    for which it answers. ``unread``: why its report cannot be read; "" where it can, or there is none."""
 
     want: Want | None = None
     status: Status | None = None
     alive: bool = False
     holds: tuple[str, ...] = ()
+    unread: str = ""
 
     @property
     def ahead(self) -> bool:
@@ -312,6 +313,8 @@ def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: lis
     words = rollout.words
     if failed:
         words = f"{words}; not back yet: {_named(failed)}"
+    if stuck := going_on(rollout, nodes):
+        words = f"{words}; nodes that had no release before go on with {rollout.release}: {_named(stuck)}"
     return RolloutStep(replace(rollout, phase=RolloutPhase.RETURNED, words=words), _NOTHING, since)
 
 
@@ -321,6 +324,20 @@ def not_back(rollout: Rollout, nodes: Mapping[str, Seen]) -> list[str]:
     return sorted(
         node for node in rollout.moved if _verdict(asked, node, nodes.get(node, _NOBODY)) is not _Verdict.WELL
     )
+
+
+def going_on(rollout: Rollout | None, nodes: Mapping[str, Seen]) -> list[str]:
+    """Return the nodes that go on with a release that was taken back: nothing was wanted of them before, and no agent
+    takes away everything that a machine serves."""
+    if rollout is None:
+        return []
+    return sorted(node for node, one in rollout.moved.items() if _goes_on(rollout, one, nodes.get(node, _NOBODY)))
+
+
+def _goes_on(rollout: Rollout, moved: Moved, seen: Seen) -> bool:
+    if not moved.back or moved.before or seen.status is None:
+        return False
+    return seen.want == Want(moved.back, 0) and seen.status.serves == rollout.release
 
 
 def _why(rollout: Rollout, nodes: Mapping[str, Seen], failed: list[str]) -> str:
@@ -336,6 +353,8 @@ def _reason(rollout: Rollout, node: str, seen: Seen) -> str:
         return "was told something else meanwhile"
     if not seen.alive:
         return "does not live"
+    if seen.unread:
+        return f"says what cannot be read: {seen.unread}"
     if said is None or said.want != seen.want:
         return "says nothing"
     if said.state is NodeState.APPLYING:

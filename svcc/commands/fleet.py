@@ -15,7 +15,7 @@ from svcc.columns import columns
 from svcc.cycles import look_for_cycles
 from svcc.exits import Exit
 from svcc.fleet.documents import NodeState, Release
-from svcc.fleet.rollout import RolloutPhase, Seen
+from svcc.fleet.rollout import RolloutPhase, Seen, going_on
 from svcc.fleet_json import rollout_json
 from svcc.fleet_options import FleetAccess, fleet_options
 from svcc.help import Commands, examples
@@ -55,7 +55,7 @@ def status(watch: bool, interval: float, as_json: bool, place: FleetAccess) -> N
             else:
                 put("".join(f"{line}\n" for line in _status_lines(head, seen)) + "\n" * watch)
             if not watch:
-                return any(map(_differs, seen.nodes.values()))
+                return any(_differs(node, seen) for node in seen.nodes)
             await asyncio.sleep(interval)
 
     if watch:
@@ -64,8 +64,11 @@ def status(watch: bool, interval: float, as_json: bool, place: FleetAccess) -> N
         sys.exit(Exit.DIFFERENT)
 
 
-def _differs(seen: Seen) -> bool:
+def _differs(node: str, fleet: Snapshot) -> bool:
     """Whether a node does not have what it shall have, or does not report that it has it."""
+    seen = fleet.nodes[node]
+    if seen.unread or node in going_on(fleet.rollout, fleet.nodes):
+        return True
     if seen.want is None:
         return False
     said = seen.status
@@ -74,13 +77,25 @@ def _differs(seen: Seen) -> bool:
     return said.want != seen.want or said.state is not NodeState.APPLIED or said.serves != seen.want.release != 0
 
 
+def _words(node: str, fleet: Snapshot) -> str:
+    """Return why a node is as it is."""
+    seen = fleet.nodes[node]
+    if seen.unread:
+        return f"its report cannot be read: {seen.unread}"
+    said = "" if seen.status is None else seen.status.words
+    if fleet.rollout is not None and node in going_on(fleet.rollout, fleet.nodes):
+        return said or f"release {fleet.rollout.release} was taken back; the node had none before, and goes on with it"
+    return said
+
+
 def _status_json(place: FleetAccess, head: int, seen: Snapshot) -> dict[str, Any]:
     rollout = None if seen.rollout is None else rollout_json(seen.rollout)
-    nodes = [_node_json(node, one) for node, one in seen.nodes.items()]
+    nodes = [_node_json(node, seen) for node in seen.nodes]
     return {"version": 1, "fleet": place.keys.fleet, "head": head or None, "rollout": rollout, "nodes": nodes}
 
 
-def _node_json(node: str, seen: Seen) -> dict[str, Any]:
+def _node_json(node: str, fleet: Snapshot) -> dict[str, Any]:
+    seen = fleet.nodes[node]
     want, said = seen.want, seen.status
     return {
         "node": node,
@@ -92,9 +107,9 @@ def _node_json(node: str, seen: Seen) -> dict[str, Any]:
         "holds": [*seen.holds],
         "down": said.down if said is not None else None,
         "drift": said.drift if said is not None else None,
-        "words": said.words if said is not None else "",
+        "words": _words(node, fleet),
         "svcc": said.svcc if said is not None else None,
-        "differs": _differs(seen),
+        "differs": _differs(node, fleet),
     }
 
 
@@ -111,8 +126,8 @@ def _status_lines(head: int, seen: Snapshot) -> Iterator[str]:
         said = one.status
         numbers = ("", "", "") if said is None else (str(said.serves or ""), str(said.down), str(said.drift))
         wants = "" if one.want is None else str(one.want.release or "")
-        words = "" if said is None else said.words.partition("\n")[0]
-        mark = "!" if _differs(one) else ""
+        words = _words(node, seen).partition("\n")[0]
+        mark = "!" if _differs(node, seen) else ""
         rows.append((mark, node, wants, numbers[0], _state(one), "yes" if one.alive else "no", *numbers[1:], words))
     yield from columns(("", "node", "wants", "has", "state", "alive", "down", "drift", ""), rows)
     yield ""

@@ -12,7 +12,7 @@ from svcc import signals
 from svcc.apply.generation import who
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
-from svcc.fleet.rollout import Rollout, RolloutPhase, not_back
+from svcc.fleet.rollout import Rollout, RolloutPhase, going_on, not_back
 from svcc.fleet.stages import FORM, USUAL, Stage, nodes_of
 from svcc.fleet_json import rollout_json
 from svcc.fleet_options import FleetAccess, Seconds, fleet_options
@@ -170,6 +170,11 @@ def _returned(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -
     if left := not_back(rollout, seen.nodes):
         nodes = ", ".join(left)
         _fail(f"the fleet goes back from release {rollout.release}; these nodes are not back yet: {nodes}", Exit.BROKEN)
+    if going_on(rollout, seen.nodes):
+        remedy = (
+            "a rollout gives them another release, or they leave the fleet (`svcc delete` there, `svcc fleet forget`)"
+        )
+        _fail(f"release {rollout.release} was not taken back everywhere: {rollout.words}; {remedy}", Exit.BROKEN)
     if not meant:
         _fail(f"release {rollout.release} was taken back everywhere: {rollout.words}", Exit.RESTORED)
     _say(f"Release {rollout.release} is taken back: {count(len(rollout.moved), 'node')}.\n", as_json=as_json)

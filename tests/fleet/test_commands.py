@@ -129,6 +129,28 @@ def test_a_node_that_fails_is_told_and_takes_all_back(fleet: Fleet) -> None:
     assert "The last rollout is of release 2: returned, stage 2 of 2: node-b failed: no such device" in shown
 
 
+def test_a_node_that_had_nothing_before_goes_on_and_that_is_said(fleet: Fleet) -> None:
+    fleet.publish()
+    with answering(fleet.etcd.urls, KEYS, NODES, {("node-b", 1): NodeState.FAILED}):
+        goes_on = "nodes that had no release before go on with 1: node-a"
+        done = fleet.roll(1, status=5)
+        assert (
+            f"release 1 was not taken back everywhere: node-b failed: no such device; {goes_on}; a rollout" in done.err
+        )
+        shown = fleet.svcc("fleet", "status", status=1).text
+        assert (
+            "!  node-a         1    applied  yes    0     0      release 1 was taken back; the node had none" in shown
+        )
+        assert "\n   node-b              applied  yes    0     0" in shown
+        assert f"{goes_on}\n" in shown
+        found = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
+        assert [(one["wants"], one["has"], one["differs"]) for one in found] == [(None, 1, True), (None, None, False)]
+        fleet.roll(1, "--stage", "node-a")
+        assert goes_on in fleet.roll("--back", status=5).err
+        fleet.roll(1, "--stage", "node-a")
+        fleet.svcc("fleet", "status")
+
+
 def test_nodes_that_do_not_answer_are_not_back(fleet: Fleet) -> None:
     fleet.publish()
     with answering(fleet.etcd.urls, KEYS, NODES, {}):
@@ -146,7 +168,7 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
         return KEYS.status(node), Status(Want(3, 7), state, serves, followed=3, down=down, drift=drift).text
 
     wants = [(KEYS.want(node), Want(3, 7).text) for node in "abcdef"]
-    lives = [(KEYS.alive(node), "") for node in "abcdeg"]
+    lives = [(KEYS.alive(node), "") for node in "abcdeghi"]
     fleet.put((KEYS.holder("fd00::1"), holder_text("b")), (KEYS.holder("192.0.2.1"), "?"))
     fleet.put(
         *wants,
@@ -156,6 +178,9 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
         said("c", NodeState.FAILED, serves=6),
         said("d", down=1),
         said("f"),
+        (KEYS.status("h"), "garbage"),
+        (KEYS.status("i"), '{"version": 99}'),
+        (KEYS.want("i"), Want(3, 7).text),
     )
     found = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
     assert [(one["node"], one["state"], one["differs"]) for one in found] == [
@@ -166,6 +191,12 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
         ("e", "silent", True),
         ("f", "applied", True),
         ("g", "idle", False),
+        ("h", "idle", True),
+        ("i", "silent", True),
+    ]
+    assert [one["words"].partition("; ")[0] for one in found[7:]] == [
+        "its report cannot be read: /svcc/shop/status/h is not JSON that svcc can read: Expecting value: line 1 column 1 (char 0)",
+        "its report cannot be read: /svcc/shop/status/i has version 99, and this svcc reads 1: a newer svcc wrote it",
     ]
     assert [one["holds"] for one in found[:2]] == [[], ["fd00::1"]]
     assert "\nb answers for fd00::1.\n" in fleet.svcc("fleet", "status", status=1).text

@@ -20,6 +20,7 @@ class Nodes:
     def __init__(self, client: Client, keys: Keys, names: Sequence[str]) -> None:
         self._client, self._keys, self._names = client, keys, names
         self.states: dict[tuple[str, int], NodeState] = {}  # by node and release
+        self._serves: dict[str, int] = {}  # by node, the release that it took last
         self._saying = asyncio.Lock()
 
     async def obey(self) -> None:
@@ -38,7 +39,10 @@ class Nodes:
         meanwhile."""
         async with self._saying:
             state = self.states.get((node, want.release), NodeState.APPLIED)
-            said = Status(want, state, want.release, followed=want.epoch, words="no such device")
+            if want.release and state is NodeState.APPLIED:
+                self._serves[node] = want.release
+            words = "" if state is NodeState.APPLIED else "no such device"
+            said = Status(want, state, self._serves.get(node, 0), followed=want.epoch, words=words)
             while True:
                 try:
                     await self._client.put(self._keys.status(node), said.text.encode())
