@@ -25,6 +25,7 @@ from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
+from svcc.agent.one_prefix import check_prefix
 from svcc.agent.own_ports import OwnPorts
 from svcc.agent.probe import Probe
 from svcc.agent.source import ProgramSource
@@ -103,7 +104,7 @@ class Agent:
         self._last = None if judge is None else judge.known  # the last one that stayed
         self._notes = standings.Writer()
         self._results = CheckResults(log, metrics, self._now, self._turn, self._notes.turned)
-        self._watch = Watch(source, log, metrics, self._now)
+        self._watch = Watch(source, log, metrics, self._now, partial(check_prefix, session, source))
         self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._results.hear, self._results.miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)

@@ -43,6 +43,10 @@ class ProgramSource(ABC):
     def name(self) -> str:
         """Which source of its kind it is, in the log and in `svcc history`."""
 
+    def made(self, source: str) -> bool:
+        """Whether a generation with this source came from here."""
+        return source == self.name
+
     @property
     def fault(self) -> str:
         """Why the last program may be out of date; "" where nothing is known against it."""

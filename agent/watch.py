@@ -21,9 +21,18 @@ _GLANCE = 1.0
 class Watch:
     """The reader of a source. ``fault``: why the last program was not taken; "" where it was."""
 
-    def __init__(self, source: ProgramSource, log: Log, metrics: Metrics, now: Callable[[], float]) -> None:
-        """``now``: a clock that is never put back, in seconds. asyncio's loop has to run already."""
+    def __init__(
+        self,
+        source: ProgramSource,
+        log: Log,
+        metrics: Metrics,
+        now: Callable[[], float],
+        check: Callable[[ir.Program], None],
+    ) -> None:
+        """``now``: a clock that is never put back, in seconds; ``check`` raises an InputError where a program cannot be
+        taken here. It is called in a thread. asyncio's loop has to run already."""
         self._source, self._log, self._metrics, self._now = source, log, metrics, now
+        self._check = check
         self.fault = ""
         self._asked = asyncio.Event()
         self._noticed_at: float | None = None  # when a change was first reported; None where the program was read since
@@ -51,7 +60,7 @@ class Watch:
         source = self._source
         noticed, self._noticed_at = self._noticed_at, None
         try:
-            program = await in_thread(source.read)
+            program = await in_thread(self._checked)
         except InputError as error:
             self.fault = f"{source.name} has errors"
             self._metrics.read(len(error.diagnostics))
@@ -65,3 +74,9 @@ class Watch:
         self._metrics.read(0)
         if program is not None:
             take(program, noticed)
+
+    def _checked(self) -> ir.Program | None:
+        program = self._source.read()
+        if program is not None:
+            self._check(program)
+        return program

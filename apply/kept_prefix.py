@@ -39,7 +39,8 @@ class KeptPrefix:
             self._keeper = Keeper(installation, self._what)
             self._installation = installation
         if self._installation.name != scope.table:
-            raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
+            kept = self._installation.name
+            raise StoreError(f"this session keeps prefix {kept}, and {scope.table} is another: use a session for each")
         return self._installation
 
     def release(self) -> None:

@@ -25,8 +25,8 @@ from svcc.apply.engine import Event, Tell
 from svcc.apply.errors import Outdated, Refused, raise_tool_failed
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
+from svcc.apply.keeper import is_kept
 from svcc.apply.kept_prefix import KeptPrefix
-from svcc.apply.losses import nothing_left
 from svcc.apply.plan import Plan, basis_of
 from svcc.apply.planned_draft import PlannedDraft
 from svcc.apply.scope import scope_of_program
@@ -259,19 +259,23 @@ class Session:
             raise ValueError("this session keeps no prefix yet")
         return self._prefix.installation
 
+    def installations(self) -> list[Installation]:
+        """Return what is applied on this machine, under all prefixes but those that other sessions keep.
+
+        Errors: StoreError, OSError.
+        """
+        with self._lock, self._store.reading():
+            kept = self._prefix.installation
+            own = None if kept is None else kept.name
+            return [one for one in self._store.installations() if one.name == own or not is_kept(one)]
+
     def keep(self, program: ir.Program) -> Installation:
         """Keep the program's prefix from now on.
 
-        Errors: Kept, StoreError, OSError; Refused where a program without services has another prefix than the one that
-        is kept: its file was emptied, or what it includes is gone.
+        Errors: Kept, StoreError, OSError.
         """
         with self._lock, self._upkeep.locked():
-            scope, kept = scope_of_program(program), self._prefix.installation
-            if kept is not None and kept.name != scope.table and not program.services:
-                served = {one.service for one in kept.summary(kept.current).frontends}
-                if served:
-                    raise nothing_left(len(served))
-            return self._prefix.keep(scope)
+            return self._prefix.keep(scope_of_program(program))
 
     def drift(self) -> tuple[Change, ...]:
         """Return the changes that would put right what somebody else changed under the prefix since the last apply.

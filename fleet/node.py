@@ -14,7 +14,9 @@ from pathlib import Path
 
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent
+from svcc.agent.one_prefix import other_prefixes
 from svcc.agent.source import ProgramSource
+from svcc.apply.store import Store
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
@@ -28,6 +30,7 @@ from svcc.fleet.holding import LEASE, Holding
 from svcc.fleet.keys import Keys
 from svcc.fleet.living import Living
 from svcc.fleet.members import Members
+from svcc.fleet.prefixes import OtherPrefix, same_prefix
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
 from svcc.fleet.release import Taken, read_program, take
@@ -116,6 +119,9 @@ class FleetNode(ProgramSource):
     def name(self) -> str:
         release = self._record.release if self._task is None else self._task.want.release
         return f"release {release} of fleet {self._keys.fleet}"
+
+    def made(self, source: str) -> bool:
+        return source.startswith("release ") and source.endswith(f" of fleet {self._keys.fleet}")
 
     def read(self) -> ir.Program | None:
         self._new = False
@@ -361,6 +367,7 @@ class FleetNode(ProgramSource):
         try:
             taken = None if want.release == 0 else await self._fetched(etcd, want.release)
             if taken is not None:
+                await asyncio.to_thread(self._check_prefix, taken.program)
                 await asyncio.to_thread(keep_program, self._root, want.release, taken.program)
             self._record = replace(self._record, epoch=want.epoch, wanted=want.release)
             await asyncio.to_thread(self._record.write, self._root)
@@ -385,6 +392,15 @@ class FleetNode(ProgramSource):
         self._aim(taken.target.name)
         if self._agent is not None:
             self._agent.reload()
+
+    def _check_prefix(self, program: ir.Program) -> None:
+        """Check that a program has the prefix under which this node serves. Errors: OtherPrefix, StoreError,
+        OSError."""
+        wanted = program.cluster.prefix
+        known = [] if self.known is None else [self.known.cluster.prefix]
+        for served in (*known, *other_prefixes(Store(self._root).installations(), self, program)):
+            if not same_prefix(served, wanted):
+                raise OtherPrefix("this node", served, wanted)
 
     async def _fetched(self, etcd: Client, number: int) -> Taken:
         release = await release_of(etcd, self._keys, number)

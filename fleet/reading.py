@@ -96,8 +96,8 @@ class Snapshot:
 async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
     """Return all nodes that shall do something, report something, live or hold an address; and the rollout.
 
-    A status that cannot be read counts as none, and its node says why. Errors: BadDocument where a want or the rollout cannot be read;
-    EtcdError.
+    A status that cannot be read counts as none, and its node says why. Errors: BadDocument where a want or the rollout
+    cannot be read; EtcdError.
     """
     asked = [Get(keys.rollout), Get(keys.lock), *(Get(one, prefix=True) for one in (keys.wants, keys.statuses))]
     asked += [Get(keys.lives, prefix=True), Get(keys.holders, prefix=True)]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from svcc.apply.generation import who
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Severity
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.fleet.document_members import WORDS
@@ -27,6 +29,7 @@ from svcc.options import (
     json_option,
     load_program,
     quiet_option,
+    tell,
 )
 from svcc.output import put, put_json
 from svcc.paths import FilePath
@@ -34,6 +37,7 @@ from svcc.state_options import fail
 from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
+    from svcc.compiler import ir
     from svcc.etcd.client import Client
     from svcc.fleet.release import ReleaseDraft
 
@@ -104,8 +108,10 @@ def command(
         raise click.UsageError("--target: say it once for all nodes, and at most once for each node (NODE=TARGET)")
     if len(message) > WORDS - 100:
         raise click.UsageError(f"--message: it has more than {WORDS - 100} characters")
-    made = _draft(file, chosen, form, quiet=quiet)
-    release, needed = _published(place, made, message, sign, kept)
+    program, made = _draft(file, chosen, form, quiet=quiet)
+    release, needed, others = _published(place, made, message, sign, kept)
+    if others:
+        tell([_other_prefix(program, others, file)], form, quiet=quiet)
     if as_json:
         put_json(_as_json(release, needed=needed))
     elif needed:
@@ -114,23 +120,25 @@ def command(
         put(f"Nothing to do: release {release.number} is the same.\n")
 
 
-def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> ReleaseDraft:
+def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> tuple[ir.Program, ReleaseDraft]:
     from svcc.fleet.release import draft
 
     program = load_program(file, form, quiet=quiet)
     others = {node: target for node, target in chosen.items() if node}
     with input_told(form, quiet=quiet):
         try:
-            return draft(program, chosen[""], others, file)
+            return program, draft(program, chosen[""], others, file)
         except BadProgram as error:
             fail(str(error), Exit.INPUT)
 
 
 def _published(
     place: FleetAccess, made: ReleaseDraft, message: str, sign: Path | None, kept: int
-) -> tuple[Release, bool]:
+) -> tuple[Release, bool, dict[str, str]]:
+    """Publish; return the release, whether it is new, and the prefixes of nodes that serve under another one."""
     from svcc.etcd.errors import EtcdError
     from svcc.fleet.forgetting import forget
+    from svcc.fleet.prefixes import served_otherwise
     from svcc.fleet.publishing import Overtaken, publish
     from svcc.fleet.reading import snapshot
     from svcc.fleet.signatures import sign as sign_with
@@ -138,19 +146,20 @@ def _published(
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     signer = None if sign is None else partial(sign_with, key=Path(os.path.expanduser(sign)))
 
-    async def work(etcd: Client) -> tuple[Release, bool] | Overtaken:
+    async def work(etcd: Client) -> tuple[Release, bool, dict[str, str]] | Overtaken:
         try:
             done = await publish(etcd, place.keys, made, plain(who()), plain(message), when, signer)
         except Overtaken as error:
             return error
-        if ahead := [node for node, one in (await snapshot(etcd, place.keys)).nodes.items() if one.ahead]:
+        nodes = (await snapshot(etcd, place.keys)).nodes
+        if ahead := [node for node, one in nodes.items() if one.ahead]:
             click.echo(f"svcc: {_ahead(ahead)}", err=True)
         if done[1]:
             try:
                 await forget(etcd, place.keys, kept)
             except (EtcdError, FleetError) as error:
                 click.echo(f"svcc: old releases are still in etcd: {error}", err=True)
-        return done
+        return *done, await served_otherwise(etcd, place.keys, made.program, nodes, made.nodes)
 
     done = place.run(work)
     if isinstance(done, Overtaken):
@@ -158,13 +167,26 @@ def _published(
     return done
 
 
+def _other_prefix(program: ir.Program, others: dict[str, str], file: str) -> Diagnostic:
+    """Warn of nodes that serve under another prefix. ``others``: that prefix, by node."""
+    from svcc.fleet.prefixes import remedy
+
+    served, who = next(iter(others.values())), "it serves" if len(others) == 1 else "they serve"
+    message = f"a rollout to {_listed([*others])} is refused: {who} under prefix {served}"
+    place = program.cluster.spans.get("prefix")
+    return Diagnostic(Code.NAME, message, place, remedy(served), severity=Severity.WARNING, file=file)
+
+
+def _listed(nodes: list[str]) -> str:
+    return ", ".join(nodes if len(nodes) <= _NAMED else [*nodes[:_NAMED], "…"])
+
+
 def _ahead(nodes: list[str]) -> str:
     """Say what to do where nodes have followed more than this etcd knows."""
-    named = ", ".join(nodes if len(nodes) <= _NAMED else [*nodes[:_NAMED], "…"])
     return (
-        f"{count(len(nodes), 'node')} followed more than this etcd knows ({named}): it was restored from a backup, or "
-        "is a new one. They refuse a rollout until `svcc fleet adopt`, by which they follow what it wants; with "
-        "`--keep` they keep what they serve"
+        f"{count(len(nodes), 'node')} followed more than this etcd knows ({_listed(nodes)}): it was restored from a "
+        "backup, or is a new one. They refuse a rollout until `svcc fleet adopt`, by which they follow what it wants; "
+        "with `--keep` they keep what they serve"
     )
 
 

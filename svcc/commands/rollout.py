@@ -118,13 +118,20 @@ def command(
 async def _drafted(
     etcd: Client, place: FleetAccess, number: int, words: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the nodes of each stage. Errors: BadStage, NoRelease, EtcdError."""
-    from svcc.fleet.reading import program_of, release_of
+    """Return the nodes of each stage. Errors: BadStage, NoRelease, EtcdError; OtherPrefix where a node serves under
+    another prefix."""
+    from svcc.fleet.prefixes import OtherPrefix, served_otherwise
+    from svcc.fleet.reading import program_of, release_of, snapshot
 
     chosen = [Stage.parse(word) for word in words or USUAL]
     release = await release_of(etcd, place.keys, number)
     program = await program_of(etcd, place.keys, release)
-    return nodes_of(chosen, {node.name: node.zone for node in program.nodes if node.name in release.nodes})
+    staged = nodes_of(chosen, {node.name: node.zone for node in program.nodes if node.name in release.nodes})
+    nodes = [node for stage in staged for node in stage]
+    seen = await snapshot(etcd, place.keys)
+    for node, served in (await served_otherwise(etcd, place.keys, program, seen.nodes, nodes)).items():
+        raise OtherPrefix(node, served, program.cluster.prefix)
+    return staged
 
 
 class _Teller:

@@ -129,6 +129,43 @@ def test_etcd_is_away_and_everything_stays(one: Site) -> None:
     a.serves(1, 3)
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_a_release_with_another_prefix_is_refused_before_anything_changes(one: Site, target: str) -> None:
+    (a,) = one.machines
+    (one.switch.folder / "shop.dsl").write_text(_one(3).replace("CUSTOM", "OTHER"))
+    assert "shop.dsl:1:" in one.svcc("publish", "shop.dsl", "-t", target)
+    refused = "serves under prefix CUSTOM, and the release has prefix OTHER: for another prefix a node leaves"
+    assert f"a {refused}" in _roll(one, 2, status=2)
+    one.put_want("a", 2, 2)
+    one.until_node("a", wants=2, has=1, state="failed", alive=True)
+    assert one.nodes()["a"]["words"].startswith(f"this node {refused}")
+    a.serves(1, 2)
+    assert not any("OTHER" in rule for rule in a.shell.rules())
+    assert "table ip other" not in a.shell.run("nft", "list", "tables", "ip")
+
+
+def test_a_node_that_left_comes_back_under_another_prefix(tmp_path: Path) -> None:
+    with site(tmp_path, "a") as made:
+        made.publish(_one(2))
+        (a,) = made.machines
+        a.start()
+        _roll(made, 1)
+        made.publish(_one(3).replace("CUSTOM", "OTHER"))
+        _leave(made, a)
+        a.start()
+        _roll(made, 2)
+        made.until_node("a", wants=2, has=2, state="applied")
+
+
+def _leave(made: Site, a: Machine) -> None:
+    """Do what docs/fleet.md says of a node that is to get another prefix."""
+    a.end()
+    a.shell.svcc("delete", "--prefix", "CUSTOM")
+    next((a.shell.folder / "state").glob("**/fleet.json")).unlink()
+    made.until_node("a", alive=False)
+    made.svcc("fleet", "forget", "a")
+
+
 def test_an_etcd_that_answers_otherwise_is_not_called_silent(one: Site) -> None:
     (a,) = one.machines
     (member,) = one.etcd.members

@@ -198,14 +198,42 @@ def test_an_edit_of_a_check_leaves_a_dead_endpoint_out_and_a_new_service_waits_f
         site.serves(1, 2, 3)
 
 
-@pytest.mark.parametrize("text", ["", "cluster { prefix CUSTOM }"])
-def test_a_file_without_services_changes_nothing(site: Site, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "agent.dsl is served here under prefix CUSTOM, and has no service"),
+        ("cluster { prefix CUSTOM }", 'not in the kernel reason="no service would be left; served now: 1"'),
+    ],
+)
+def test_a_file_without_services_changes_nothing(site: Site, text: str, words: str) -> None:
     site.up(*ADDRESSES[:3])
     with site.agent():
         site.settled(3)
         (site.shell.folder / "agent.dsl").write_text(text)
-        site.logged('not in the kernel reason="no service would be left; served now: 1"')
+        site.logged(words)
         assert site.shell.endpoints() == {*ADDRESSES[:3]}
+
+
+def test_a_file_that_gets_another_prefix_changes_nothing(site: Site) -> None:
+    """Also after a new start, with another target: else nobody would check and repair what is served under the old."""
+    site.up(*ADDRESSES[:3])
+    refused = "agent.dsl is served here under prefix CUSTOM, and has prefix OTHER"
+    with site.agent():
+        site.settled(3)
+        text = (site.shell.folder / "agent.dsl").read_text().replace("CUSTOM", "OTHER")
+        (site.shell.folder / "agent.dsl").write_text(text)
+        site.logged(refused)
+        assert "= hint: to change its prefix, end the agent, `svcc delete --prefix CUSTOM`, and start" in site.said()
+        site.down("100.64.0.2")
+        site.serves(1, 3)
+    for number, site.target in enumerate(("nft", "iptables"), 2):
+        with site.agent():
+            site.logged(refused, number)
+            assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}
+            assert not any("OTHER" in rule for rule in site.shell.rules())
+    site.shell.svcc("delete", "--prefix", "CUSTOM")
+    with site.agent():
+        site.until(lambda: any("OTHER" in rule for rule in site.shell.rules()), "it serves under the other one")
 
 
 def test_a_file_with_errors_from_the_start(site: Site) -> None:
