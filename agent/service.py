@@ -7,8 +7,8 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from svcc.agent import notify
@@ -52,13 +52,7 @@ async def run(
     async with AsyncExitStack() as stack:
         asker = await stack.enter_async_context(Asker())
         agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"), judge)
-        if listen is not None:
-            try:
-                address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
-            except OSError as error:
-                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-                raise CannotListen(f"cannot listen on {listen[0]} port {listen[1]}: {why}") from error
-            log.info("listening", address=address, port=port)
+        await stack.enter_async_context(listening(listen, metrics, lambda: agent.fault, log))
         await stack.enter_async_context(answering(lambda: source.health_ports, lambda: agent.serves, log))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -80,6 +74,23 @@ async def run(
             task.result()  # where the agent ended by itself, this raises its error
     if stop.is_set():
         log.info("the agent ends; the rules stay in place")
+
+
+@asynccontextmanager
+async def listening(
+    listen: tuple[str, int] | None, metrics: Metrics, fault: Callable[[], str], log: Log
+) -> AsyncIterator[None]:
+    """Run the HTTP server inside the ``with`` block. ``fault``: why the machine is not as it should be. Errors:
+    CannotListen."""
+    async with AsyncExitStack() as stack:
+        if listen is not None:
+            try:
+                address, port = await stack.enter_async_context(serving(*listen, metrics, fault))
+            except OSError as error:
+                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                raise CannotListen(f"cannot listen on {listen[0]} port {listen[1]}: {why}") from error
+            log.info("listening", address=address, port=port)
+        yield
 
 
 def _words(what: dict[str, Any]) -> str:

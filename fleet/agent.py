@@ -9,6 +9,7 @@ from functools import partial
 from svcc.agent import notify, service
 from svcc.agent.log import Log
 from svcc.agent.loop import Options
+from svcc.agent.metrics import Metrics
 from svcc.apply.session import Session
 from svcc.fleet.node import FleetNode
 
@@ -29,7 +30,8 @@ async def run(
     try:
         while True:
             if not node.target:
-                await _first(node)
+                async with service.listening(listen, Metrics(), lambda: node.fault, log):
+                    await _first(node)
             target = node.target
             with session(target) as kept:
                 beside = partial(node.beside, target=target)

@@ -25,14 +25,14 @@ from svcc.etcd.errors import EtcdError, History, NoLease, Unreachable
 from svcc.etcd.leases import Held
 from svcc.fleet.blobs import unpack
 from svcc.fleet.documents import Compiled, NodeState, Status, Want, plain
-from svcc.fleet.errors import FleetError
+from svcc.fleet.errors import BadProgram, FleetError
 from svcc.fleet.holding import LEASE, Holding
 from svcc.fleet.keys import Keys
 from svcc.fleet.living import Living
 from svcc.fleet.members import Members
 from svcc.fleet.prefixes import OtherPrefix, same_prefix
 from svcc.fleet.reading import pieces_of, release_of
-from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
+from svcc.fleet.record import Record, forget_programs, keep_program, kept_program, program_in_place
 from svcc.fleet.release import Taken, read_program, take
 from svcc.fleet.signatures import verify
 
@@ -85,6 +85,7 @@ class FleetNode(ProgramSource):
         self._signers, self.seconds, self._version = signers, seconds, version
         self._record = Record.read(root, keys.fleet, name)
         self._compiled: Wanted | None = None  # the next program, compiled when its hash was checked
+        self._unfollowed = ""  # why what was served cannot be followed
         self.known = self._kept()
         self.target = "" if self.known is None else self._record.target  # the agent's target; "" while none is known
         self._program = self.known
@@ -106,8 +107,16 @@ class FleetNode(ProgramSource):
         try:
             kept = kept_program(self._root, self._record)
         except (SvccError, OSError) as error:
-            self._log.error("the saved program cannot be followed; the kernel stays as it is", reason=str(error))
-            return None
+            kept = None if isinstance(error, BadProgram) else program_in_place(self._root, self._record)
+            if kept is None:
+                self._unfollowed = f"the saved program cannot be followed: {error}"
+                self._log.error("the saved program cannot be followed; the kernel stays as it is", reason=str(error))
+                return None
+            self._log.warning(
+                "the saved program is damaged; that of the generation in place is taken", reason=str(error)
+            )
+            with suppress(OSError):  # whoever starts next takes the other one again
+                keep_program(self._root, self._record.release, kept.program)
         if kept is None:
             return None
         self._compiled = kept.compiled
@@ -119,6 +128,10 @@ class FleetNode(ProgramSource):
     def name(self) -> str:
         release = self._record.release if self._task is None else self._task.want.release
         return f"release {release} of fleet {self._keys.fleet}"
+
+    @property
+    def fault(self) -> str:
+        return self._unfollowed if self.known is None else ""
 
     def made(self, source: str) -> bool:
         return source.startswith("release ") and source.endswith(f" of fleet {self._keys.fleet}")

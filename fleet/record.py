@@ -6,12 +6,16 @@ and see that etcd was restored from a backup.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from svcc.apply import files
 from svcc.apply.program_text import KeptProgram
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.compiler import ir
+from svcc.compiler.errors import SvccError
 from svcc.fleet.document_members import members_of, text_of
 from svcc.fleet.documents import Compiled
 from svcc.fleet.errors import BadDocument, FleetError
@@ -92,7 +96,8 @@ def forget_programs(root: Path, but: int) -> None:
 
 
 def kept_program(root: Path, record: Record) -> Taken | None:
-    """Return the program that a node serves, compiled to the rules that were published; None where there is none.
+    """Return the program that a node serves, compiled to the rules that were published; None where it serves none of
+    the fleet's.
 
     Errors: BadProgram where this svcc compiles it to other rules; BadDocument, InputError, OSError.
     """
@@ -102,9 +107,27 @@ def kept_program(root: Path, record: Record) -> Taken | None:
     try:
         program = KeptProgram(file.read_text(encoding="utf-8")).program()
     except FileNotFoundError:
-        return None
+        raise BadDocument(f"{file} is missing") from None
     except ValueError as error:
         raise BadDocument(f"{file} is not what svcc keeps there: {error}") from None
+    return _compiled(record, program)
+
+
+def program_in_place(root: Path, record: Record) -> Taken | None:
+    """Return the same program as the generation in place has it; None where none of this machine's has the rules that
+    were published."""
+    with suppress(StoreError, OSError):
+        for installation in Store(root).installations():
+            with suppress(SvccError, ValueError, OSError):  # this one is damaged, or something else
+                current = installation.current
+                reviewed = None if current is None else installation.generation(current.reviewed)
+                kept = None if reviewed is None else installation.program(reviewed)
+                if kept is not None:
+                    return _compiled(record, kept.program())
+    return None
+
+
+def _compiled(record: Record, program: ir.Program) -> Taken:
     return compile_as(Compiled(record.target, record.bundle), program, record.node, record.release)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,12 +224,55 @@ def test_what_is_not_signed_is_not_applied(one: Site, tmp_path: Path) -> None:
     a.serves(1, 3)
 
 
-def test_a_program_that_was_kept_and_is_damaged_is_fetched_again(one: Site) -> None:
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_program_that_was_kept_and_is_damaged_is_taken_from_the_generation(one: Site, content: bytes | None) -> None:
     (a,) = one.machines
     a.end()
-    (kept,) = (a.shell.folder / "state").glob("**/fleet-1.program")
-    kept.write_bytes(b"\xff")
+    one.etcd.members[0].end()
+    kept = _damaged(a, "fleet-1.program", content)
+    anew = a.is_in_the_kernel_anew()
     a.start()
-    one.until_node("a", wants=1, has=1, state="applied", alive=True)
-    assert "the saved program cannot be followed" in a.said()
+    a.until(anew, "an agent goes on with what is in place")
+    assert "the saved program is damaged; that of the generation in place is taken" in a.said()
+    assert kept.read_text()
     a.serves(1, 2)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_program_that_is_damaged_everywhere_is_told_and_fetched_again(one: Site, content: bytes | None) -> None:
+    (a,) = one.machines
+    a.end()
+    one.etcd.members[0].end()
+    _damaged(a, "fleet-1.program", content)
+    _damaged(a, "000001.program", content)
+    a.start("--listen", "127.0.0.1:9469")
+    a.until(lambda: a.says("listening"), "it listens before it has anything to serve")
+    assert "the saved program cannot be followed; the kernel stays as it is" in a.said()
+    assert _health(a).startswith("503 the saved program cannot be followed: ")
+    a.serves(1, 2)
+    with one.switch.namespace.entered():
+        one.etcd.start("--listen-client-urls", f"{one.etcd.urls[0]},http://{ETCD}:2379")
+    one.until_node("a", wants=1, has=1, state="applied", alive=True)
+    a.until(lambda: _health(a) == "200 ok\n", "it is well again")
+    a.serves(1, 2)
+
+
+def _damaged(machine: Machine, name: str, content: bytes | None) -> Path:
+    """Write a kept file of a machine anew, or delete it."""
+    (kept,) = (machine.shell.folder / "state").glob(f"**/{name}")
+    if content is None:
+        kept.unlink()
+    else:
+        kept.write_bytes(content)
+    return kept
+
+
+def _health(machine: Machine) -> str:
+    script = (
+        "import urllib.request, urllib.error\n"
+        "try: found = urllib.request.urlopen('http://127.0.0.1:9469/healthz', timeout=60)\n"
+        "except urllib.error.HTTPError as error: found = error\n"
+        "except OSError: raise SystemExit(0)\n"
+        "print(found.status, found.read().decode(), end='')\n"
+    )
+    return machine.shell.run(sys.executable, "-c", script)
