@@ -40,8 +40,9 @@ class RolloutPhase(StrEnum):
 class Moved:
     """A node that was moved to the release.
 
-    ``epoch``: that of its want then; ``before``: the release of its want until then, 0 where there was none; ``down``:
-    how many services were down there; ``back``: the epoch with which it goes back, 0 where it does not.
+    ``epoch``: that of its want then; ``before``: the release of its want until then, else the one that it served, 0
+    where there was none; ``down``: how many services were down there; ``back``: the epoch with which it goes back, 0
+    where it does not.
     """
 
     epoch: int
@@ -294,7 +295,10 @@ def _move(rollout: Rollout, nodes: Mapping[str, Seen], chosen: list[str], since:
     for node in chosen:
         seen = nodes.get(node, _NOBODY)
         epoch, before = (seen.want.epoch, seen.want.release) if seen.want is not None else (0, 0)
-        moved[node] = Moved(epoch + 1, before, seen.status.down if seen.status is not None else 0)
+        down, serves = (seen.status.down, seen.status.serves) if seen.status is not None else (0, 0)
+        if not before and not seen.ahead:  # etcd wants nothing of it, and it goes on with what it served
+            before = serves
+        moved[node] = Moved(epoch + 1, before, down)
         wants[node] = Want(epoch + 1, rollout.release)
     return RolloutStep(replace(rollout, moved=moved), wants, since)
 

@@ -145,10 +145,12 @@ def test_a_node_that_had_nothing_before_goes_on_and_that_is_said(fleet: Fleet) -
         assert f"{goes_on}\n" in shown
         found = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
         assert [(one["wants"], one["has"], one["differs"]) for one in found] == [(None, 1, True), (None, None, False)]
-        fleet.roll(1, "--stage", "node-a")
-        assert goes_on in fleet.roll("--back", status=5).err
-        fleet.roll(1, "--stage", "node-a")
+        fleet.publish(3)
+        fleet.roll(2, "--stage", "node-a")
         fleet.svcc("fleet", "status")
+        assert fleet.roll("--back").text == "Release 2 is taken back: 1 node.\n"
+        found = follows("fleet", fleet.svcc("fleet", "status", "--json").text)["nodes"]
+        assert [(one["wants"], one["has"], one["differs"]) for one in found] == [(1, 1, False), (None, None, False)]
 
 
 def test_a_release_with_another_prefix_is_refused_where_a_node_serves(fleet: Fleet) -> None:
@@ -212,7 +214,9 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
     ]
     first, second = (one["words"].removeprefix("its report cannot be read: ") for one in found[7:])
     assert first.startswith("/svcc/shop/status/h is not JSON that svcc can read")
-    assert second == "/svcc/shop/status/i has version 99, and this svcc reads 1: a newer svcc wrote it"
+    assert (
+        second == "/svcc/shop/status/i has version 99, and this svcc reads 1: a newer svcc wrote it; upgrade this one"
+    )
     assert [one["holds"] for one in found[:2]] == [[], ["fd00::1"]]
     assert "\nb answers for fd00::1.\n" in fleet.svcc("fleet", "status", status=1).text
 
