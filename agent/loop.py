@@ -25,7 +25,7 @@ from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
-from svcc.agent.one_prefix import check_prefix
+from svcc.agent.one_prefix import check_early, check_prefix
 from svcc.agent.own_ports import OwnPorts
 from svcc.agent.probe import Probe
 from svcc.agent.source import ProgramSource
@@ -104,7 +104,7 @@ class Agent:
         self._last = None if judge is None else judge.known  # the last one that stayed
         self._notes = standings.Writer()
         self._results = CheckResults(log, metrics, self._now, self._turn, self._notes.turned)
-        self._watch = Watch(source, log, metrics, self._now, partial(check_prefix, session, source))
+        self._watch = Watch(source, log, metrics, self._now, partial(check_early, session, source))
         self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._results.hear, self._results.miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
@@ -334,6 +334,8 @@ class Agent:
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
         """Check the endpoints of a program, and those that joined it. Endpoints that serve already are up until they
         fail."""
+        if new:
+            await in_thread(lambda: check_prefix(self._session, self._source, program))
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
             noted = await in_thread(lambda: standings.read(installation))

@@ -19,18 +19,23 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
 
 
+def check_early(session: Session, source: ProgramSource, program: ir.Program) -> None:
+    """Check the same as :func:`check_prefix`, but for what cannot be told now. Errors: InputError."""
+    with suppress(StoreError, OSError):
+        check_prefix(session, source, program)
+
+
 def check_prefix(session: Session, source: ProgramSource, program: ir.Program) -> None:
     """Check that nothing of a source is served under another prefix than its program has.
 
-    Another session's prefix is its own affair: two files may have the same name in two folders. Errors: InputError.
+    Another session's prefix is its own affair: two files may have the same name in two folders. Errors: InputError,
+    StoreError, OSError.
     """
-    with suppress(StoreError, OSError):  # whoever applies the program tells that
-        for prefix in other_prefixes(session.installations(), source, program):
-            now = f"prefix {program.cluster.prefix}" if program.services else "no service"
-            message = f"{source.name} is served here under prefix {prefix}, and has {now}"
-            hint = f"to change its prefix, end the agent, `svcc delete --prefix {prefix}`, and start the agent again"
-            place = program.cluster.spans.get("prefix")
-            raise InputError([Diagnostic(Code.NAME, message, place, hint, file=source.name)])
+    for prefix in other_prefixes(session.installations(), source, program):
+        now = f"prefix {program.cluster.prefix}" if program.services else "no service"
+        message = f"{source.name} is served here under prefix {prefix}, and has {now}"
+        hint = f"to change its prefix, end the agent, `svcc delete --prefix {prefix}`, and start the agent again"
+        raise InputError([Diagnostic(Code.NAME, message, program.cluster.spans.get("prefix"), hint, file=source.name)])
 
 
 def other_prefixes(installations: Iterable[Installation], source: ProgramSource, program: ir.Program) -> Iterator[str]:
