@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from operator import attrgetter
 
@@ -19,6 +20,15 @@ from svcc.kernel.steps import Change, FrontendAddress
 _LAST = attrgetter("last")
 
 
+class State(Enum):
+    """What an endpoint does at a frontend. The values are the words of `svcc status`, and of a record."""
+
+    SERVING = "serving"
+    DRAINING = "draining"  # it finishes what it has, and gets nothing new
+    BACKUP = "backup"  # it gets nothing while others can serve
+    REMOTE = "remote"  # it gets nothing while nearer ones can serve
+
+
 @dataclass(frozen=True, slots=True)
 class ServedFrontend:
     """A frontend of a program, as a generation records it: where it listens, and who answers there."""
@@ -30,9 +40,11 @@ class ServedFrontend:
     protocol: str
     first: int
     last: int
-    endpoints: tuple[tuple[str, int, int], ...]  # address, port (for the first port), weight; 0: draining
+    endpoints: tuple[tuple[str, int, int], ...]  # address, port (for the first port), weight; 0: nothing new
     elsewhere: tuple[tuple[str, int], ...] = ()  # endpoints that get no new connections as they are on other nodes
     bypassed: bool = False  # whether endpoints answer clients directly, past this machine
+    #: Those of the endpoints that get nothing new although they are not draining: address, port, state.
+    waiting: tuple[tuple[str, int, str], ...] = ()
 
     def declared(self, route: Route) -> Iterator[Route]:
         """Yield the routes by which connections to the endpoint of a route go on, if only to finish."""
@@ -40,6 +52,12 @@ class ServedFrontend:
         for endpoint, port in (*((one, port) for one, port, _ in self.endpoints), *self.elsewhere):
             if endpoint == route.endpoint:
                 yield Route(at, endpoint, port, len(self.ports))
+
+    def states(self) -> Iterator[State]:
+        """Yield the state of each endpoint. A record of an earlier svcc calls all that get nothing new draining."""
+        waiting = {(address, port): State(state) for address, port, state in self.waiting}
+        for address, port, weight in self.endpoints:
+            yield State.SERVING if weight else waiting.get((address, port), State.DRAINING)
 
     @property
     def ports(self) -> range:
@@ -148,6 +166,8 @@ def frontend_to_json(one: ServedFrontend) -> Json:
     """Return a frontend as a row of a summary in JSON. The fields that most frontends do not set are at the end, and
     are left out where they are not set."""
     own = (one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints)
+    if one.waiting:
+        return [*own, one.elsewhere, one.bypassed, one.waiting]
     if one.bypassed:
         return [*own, one.elsewhere, True]
     return [*own, one.elsewhere] if one.elsewhere else [*own]
@@ -164,6 +184,7 @@ def _frontend_from_json(
     endpoints: Json,
     elsewhere: Json = (),
     bypassed: Json = False,
+    waiting: Json = (),
 ) -> ServedFrontend:
     return ServedFrontend(
         string(label),
@@ -176,6 +197,7 @@ def _frontend_from_json(
         tuple((string(at), integer(port), integer(weight)) for at, port, weight in map(items, items(endpoints))),
         tuple((string(at), integer(port)) for at, port in map(items, items(elsewhere))),
         bool(bypassed),
+        tuple((string(at), integer(port), State(state).value) for at, port, state in map(items, items(waiting))),
     )
 
 
@@ -204,7 +226,18 @@ def _served_frontend(frontend: Frontend) -> ServedFrontend:
         ),
         tuple((str(endpoint.address), frontend.target(endpoint)) for endpoint in _elsewhere(frontend)),
         frontend.service.forward is not ir.Forward.MASQUERADE,
+        tuple(_waiting(frontend)) if frontend.draining else (),
     )
+
+
+def _waiting(frontend: Frontend) -> Iterator[tuple[str, int, str]]:
+    """Yield the endpoints that wait until others can serve no more: those of a later rank, and those farther away."""
+    draining = {(one.address, one.port) for one in frontend.service.endpoints if one.draining}
+    backups_serve = any(one.backup for one in frontend.endpoints)
+    for one in frontend.draining:
+        if (one.address, one.port) not in draining:
+            state = State.BACKUP if one.backup and not backups_serve else State.REMOTE
+            yield str(one.address), frontend.target(one), state.value
 
 
 def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:

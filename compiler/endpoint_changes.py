@@ -102,7 +102,7 @@ def _differences(before: ir.Endpoint, after: ir.Endpoint, new: ir.Service) -> It
         yield ServiceChange(what, subject, str(before.weight), str(after.weight))
     if before.node != after.node:
         yield ServiceChange(What.ENDPOINT_NODE, subject, before.node or "none", after.node or "none")
-    if before.backup != after.backup:
+    if before.backup != after.backup and (before.draining or not after.draining):  # one that drains never serves
         yield ServiceChange(What.ENDPOINT_BACKUP, subject, _backup(before), _backup(after))
     if before.max_connections != after.max_connections:
         yield ServiceChange(What.ENDPOINT_LIMIT, subject, _limit(before), _limit(after))

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from svcc.apply.execution_plan import ExecutionPlan
-from svcc.apply.summary import ServedFrontend, Summary
+from svcc.apply.summary import ServedFrontend, State, Summary
 from svcc.kernel.conntrack import Shown, Usage
 from svcc.kernel.routes import Destination, Way
 from svcc.kernel.steps import Change, FrontendAddress
@@ -35,6 +35,7 @@ class Row(NamedTuple):
     weight: int | None
     usage: Usage
     held: Agreement
+    state: State | None = None  # None where only the kernel has the endpoint
 
 
 class Rows:
@@ -61,17 +62,15 @@ class Rows:
         """Yield a row for each endpoint of a frontend: first those that were applied, in order, then those that others
         added."""
         if self._live is None:
-            for address, port, weight in frontend.endpoints:
-                yield Row(address, port, weight, self._usage(frontend, address, port), Agreement.AS_APPLIED)
+            for (address, port, weight), state in zip(frontend.endpoints, frontend.states(), strict=True):
+                yield Row(address, port, weight, self._usage(frontend, address, port), Agreement.AS_APPLIED, state)
             return
         live = self._held(frontend)
         known = {(address, port) for address, port, weight in frontend.endpoints if weight}
         others = Agreement.CHANGED if live == known and frontend in self._changed else Agreement.AS_APPLIED
-        for address, port, weight in frontend.endpoints:
-            lacks = weight and (address, port) not in live
-            yield Row(
-                address, port, weight, self._usage(frontend, address, port), Agreement.MISSING if lacks else others
-            )
+        for (address, port, weight), state in zip(frontend.endpoints, frontend.states(), strict=True):
+            held = Agreement.MISSING if weight and (address, port) not in live else others
+            yield Row(address, port, weight, self._usage(frontend, address, port), held, state)
         for address, port in sorted(live - {one[:2] for one in frontend.endpoints}):
             yield Row(address, port, None, self._usage(frontend, address, port), Agreement.ADDED)
 

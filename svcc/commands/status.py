@@ -228,7 +228,7 @@ def _health(look: _Look, frontend: ServedFrontend, row: Row) -> Noted | None:
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
-    weight = "?" if row.weight is None else str(row.weight) if row.weight else "draining"
+    weight = "?" if row.state is None else str(row.weight) if row.weight else row.state.value
     return socket_text(row.address, row.port), weight, f"{row.usage.connections:,}"
 
 
@@ -264,6 +264,7 @@ def _endpoint(row: Row, noted: Noted | None, health: Health) -> dict[str, Any]:
         "address": row.address,
         "port": row.port,
         "weight": row.weight,
+        "state": row.state and row.state.value,
         "kernel": row.held.name.lower().replace("_", " "),
         "connections": row.usage.connections,
         "volume": row.usage.volume and row.usage.volume._asdict(),

@@ -86,6 +86,17 @@ def test_a_draining_endpoint_is_none_that_the_kernel_lacks(shell: Shell) -> None
     assert rows(shell, status=1) == [("dns", "100.64.0.3", "missing"), *[(*one, "as applied") for one in _WEB * 2]]
 
 
+def test_who_gets_nothing_new_is_said_with_its_reason(shell: Shell) -> None:
+    """A backup that was called draining might be taken out as soon as it has no connections."""
+    ends = "100.64.0.2 backup; 100.64.0.5 draining }"
+    (shell.folder / "a.dsl").write_text(PROGRAM.replace("100.64.0.2 }", ends))
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    web = json.loads(shell.svcc("status", "web", "--json").stdout)["listeners"][0]["endpoints"]
+    assert [(one["weight"], one["state"]) for one in web] == [(1, "serving"), (0, "backup"), (0, "draining")]
+    lines = shell.svcc("status", "web").stdout.splitlines()
+    assert [line.split()[-2] for line in lines[2:5]] == ["1", "backup", "draining"]
+
+
 def test_only_the_services_that_are_asked_for_are_shown(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     lines = shell.svcc("status", "dns").stdout.splitlines()
