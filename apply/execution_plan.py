@@ -10,6 +10,7 @@ from svcc.apply import drain
 from svcc.apply.by_service import ChangedServices
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.machine import Machine, Readings
+from svcc.apply.neighbours import Neighbours
 from svcc.apply.states import Differing, States
 from svcc.kernel.routes import Destination, Frontends, Routes
 from svcc.kernel.steps import Change, FrontendAddress, Phase, Step
@@ -45,6 +46,7 @@ class ExecutionPlan:
     foreign: tuple[str, ...] = ()
 
     left: tuple[str, ...] = ()  # sentences that name what stays, emptied, as others use it
+    neighbours: Neighbours = field(default_factory=Neighbours, repr=False, compare=False)
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -58,23 +60,24 @@ class ExecutionPlan:
 
     @cached_property
     def released(self) -> frozenset[int]:
-        """The IP versions of which no rule of ours has the kernel track and translate connections any more
-        (:meth:`Driver.tracks`)."""
+        """The IP versions of which no rule of ours, under whatever prefix, has the kernel track and translate
+        connections any more (:meth:`Driver.tracks`)."""
         before = {version for one in self.differing for version in one.driver.tracks(one.have)}
         after = {version for one in self.differing for version in one.driver.tracks(one.want)}
         if before <= after:
             return frozenset()
         parts = {one.part for one in self.differing}
         others = (one.tracks(self.wanted.of(one)) for one in self.machine.drivers if one.part not in parts)
-        return frozenset(before - after).difference(*others)
+        return frozenset(before - after).difference(*others, self.neighbours.tracked)
 
     def leads(self, frontend: FrontendAddress, version: int) -> bool:
-        """Whether a frontend leads to endpoints of an IP version afterwards.
+        """Whether a frontend leads to endpoints of an IP version afterwards, under whatever prefix.
 
         IPVS has a virtual server at each of the node's addresses for a node port, so that in a move from or to it only
         protocols and ports are compared.
         """
-        return self._comparable(frontend) in self._led.get(version, Frontends())
+        own = self._comparable(frontend) in self._led.get(version, Frontends())
+        return own or self.neighbours.lead(frontend, version)
 
     @cached_property
     def _led(self) -> dict[int, Frontends]:
@@ -138,6 +141,7 @@ def execution_plan(
     networks: tuple[str, ...],
     patience: float,
     readings: Readings,
+    neighbours: Neighbours,
     translates: bool | None = None,
 ) -> ExecutionPlan:
     """Return the plan for parts that differ.
@@ -163,6 +167,7 @@ def execution_plan(
         differing,
         lasting(gone),
         networks,
+        neighbours=neighbours,
     )
 
 

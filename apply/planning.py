@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
 from svcc.apply.nd_settings import nd_obstacles
+from svcc.apply.neighbours import Neighbours
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
@@ -89,15 +90,17 @@ def make_plan(
     *,
     again: bool = False,
     going_back: bool = False,
+    gone: Collection[str] = (),
 ) -> ExecutionPlan:
     """Compare the machine with a draft, and return the plan that leads to it.
 
     ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. ``again``: whether the draft is the
     generation in place, which the kernel has lost; an address that has come to a device since is no obstacle then, as
     to serve nothing would help nobody. ``going_back``: whether the draft was in the kernel before. What it declares is
-    ours then, and what others use is left behind, emptied. Errors: StepError, StoreError, ValueError.
+    ours then, and what others use is left behind, emptied. ``gone``: the names of
+    other installations that are taken away before. Errors: StepError, StoreError, ValueError.
     """
-    before = installation.current
+    before, neighbours = installation.current, Neighbours(installation, gone)
     scope = _scope_spelt_as_before(draft.scope, before)
     recorded, readings = _begin(installation, before, scope, early)
     fingerprints = recorded.fingerprints
@@ -106,7 +109,7 @@ def make_plan(
         if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
-            return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
+            return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience, neighbours)
     ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
     known = Machine(scope.including(old, draft.bundle if going_back else None))
     machine = Machine(known.scope.including(draft.bundle))
@@ -122,6 +125,7 @@ def make_plan(
     if not differing:
         # Obstacles are looked for only where something changes. A service address may have become the machine's own
         # since the last apply. To refuse an apply that changes nothing would not help; the next change is refused.
+        ended -= neighbours.lasting(ended)
         return ExecutionPlan(machine, transition, live, wanted, (), (), (), ended, readings=readings, foreign=foreign)
     plan = execution_plan(
         machine,
@@ -131,15 +135,18 @@ def make_plan(
         differing,
         obstacles=_obstacles(known, differing, draft.bundle, again=again),
         ended=ended,
-        lasting=lasting(draft.summary, transition),
+        lasting=lasting(draft.summary, transition, neighbours),
         networks=draft.summary.node_port_networks,
         patience=patience,
         readings=readings,
+        neighbours=neighbours,
     )
     return replace(plan, foreign=foreign, left=left)
 
 
-def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
+def _plan_of_rules(
+    recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float, neighbours: Neighbours
+) -> ExecutionPlan:
     """Return the plan where only the rules of some services differ (:mod:`svcc.apply.by_service`). Neither the old
     bundle nor the whole states are made, unless somebody asks for them. Errors: StepError.
     """
@@ -154,10 +161,11 @@ def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Dra
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
         ended=ended_flows(before, after),
-        lasting=lasting(after, here),
+        lasting=lasting(after, here, neighbours),
         networks=after.node_port_networks,
         patience=patience,
         readings=recognised.readings,
+        neighbours=neighbours,
         translates=True,
     )
     return replace(
@@ -198,13 +206,14 @@ def ended_flows(old: Summary, new: Summary) -> Routes:
     return ended - new.lasting(ended)
 
 
-def lasting(wanted: Summary, transition: Transition) -> Callable[[Routes], Routes]:
-    """Return the function that returns those of gone routes whose connections go on: the endpoint is draining, or the
-    node sends new connections only to others. No connections go on where IPVS carried them: they end with it.
+def lasting(wanted: Summary, transition: Transition, neighbours: Neighbours) -> Callable[[Routes], Routes]:
+    """Return the function that returns those of gone routes whose connections go on: the endpoint is draining, the
+    node sends new connections only to others, or a neighbour has the endpoint. No connections go on where IPVS carried
+    them: they end with it.
     """
     if transition.from_balancer:
         return lambda _: Routes()
-    return wanted.lasting
+    return lambda gone: wanted.lasting(gone) | neighbours.lasting(gone)
 
 
 def nothing_to_do(

@@ -105,6 +105,15 @@ def generation_side(installation: Installation, generation: Generation | None) -
     return Side(program, lambda: summary)
 
 
+def summary_of(installation: Installation, generation: Generation | None) -> Summary:
+    """Return what a generation serves, also of a bundle; that has no names. Errors: StoreError, ValueError."""
+    found = installation.summary(generation)
+    if generation is None or generation.target is None or found.frontends or installation.program(generation):
+        return found
+    routes = bundle_routes(installation.bundle(generation), installation.scope(generation))
+    return Summary(tuple(_by_routes(routes, ())))
+
+
 def draft_side(draft: Draft) -> Side:
     """Return the side that a draft is to serve. Errors, when the side is looked at: ValueError."""
     if draft.program is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from operator import attrgetter
@@ -114,6 +114,11 @@ class Summary:
                 yield some[place]
 
     @property
+    def listens(self) -> Frontends:
+        """What it serves, with node ports on whatever address."""
+        return Frontends((Destination(one.address, one.protocol), one.first, one.last) for one in self.frontends)
+
+    @property
     def reached(self) -> Frontends:
         """What clients may connect to. On ipvs a node port is at the node's addresses."""
         return Frontends(
@@ -121,11 +126,6 @@ class Summary:
             for one in self.frontends
             for address in ((None, *self.node_addresses) if one.address is None else (one.address,))
         )
-
-    def served_by(self, other: Summary) -> list[str]:
-        """The services that have a frontend in common with another summary's, sorted."""
-        theirs = replace(other, node_addresses=())
-        return sorted({one.service for one in self.frontends if any(theirs.at(one.reached_at, len(one.ports)))})
 
     def lasting(self, routes: Routes) -> Routes:
         """Return those of some routes whose connections may go on because the endpoint is still declared for the

@@ -22,6 +22,7 @@ from svcc.apply.fingerprints import recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import DRIVERS, Machine, Readings
+from svcc.apply.neighbours import Neighbours
 from svcc.apply.own_addresses import address_obstacles
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import ChangedService, ServicesChange, change_of
@@ -112,6 +113,7 @@ class Upkeep:
         self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
         self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # parts that changes of services leave alone
+        self._neighbours = Neighbours(installation)  # nobody changes them while this upkeep is valid
         self._last: Readings = {}  # the last readings of the kernel
         self._held: Bundle | None = None  # the parts in _asked, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
@@ -275,10 +277,11 @@ class Upkeep:
             differing,
             obstacles=self._obstacles(differences, differing),
             ended=planning.ended_flows(before, after),
-            lasting=planning.lasting(after, here),
+            lasting=planning.lasting(after, here, self._neighbours),
             networks=after.node_port_networks,
             patience=self._patience,
             readings=readings,
+            neighbours=self._neighbours,
             translates=self._target.translates,
         )
         return replace(

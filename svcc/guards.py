@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,11 +15,11 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
+from svcc.apply.neighbours import neighbours
 from svcc.apply.obstructions import obstructions
 from svcc.apply.own_addresses import own_ports
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
-from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.apply.taken_addresses import taken_addresses
 from svcc.compiler.suggest import count
@@ -59,10 +59,13 @@ def consent_options(command: _Command) -> _Command:
 def losses_text(found: Losses) -> str:
     """Say what is lost: "2 services that are served here: db, web". Frontends count where no service is known."""
     number = len(found.services)
-    named = ", ".join(found.services[:_NAMED])
-    more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
     what = count(number, "service" if found.named else "frontend")
-    return f"{what} that {'is' if number == 1 else 'are'} served here: {named}{more}"
+    return f"{what} that {'is' if number == 1 else 'are'} served here: {_listed(found.services)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def refusal(found: Losses) -> str:
@@ -95,16 +98,27 @@ def ask(reviewed: Review, what: str) -> None:
         fail("nothing was changed", Exit.DIFFERENT)
 
 
-def warn_of_doubles(store: Store, installation: Installation, services: Summary) -> None:
-    """Warn of services that another prefix serves on this machine as well. Most likely the prefix was renamed."""
-    for other in store.installations():
-        if other.name == installation.name or not other.may_have_objects:
-            continue
-        current = other.current
-        double = services.served_by(other.summary(current))
-        if current is not None and double:
-            remedy = f"`svcc delete --prefix {current.prefix}` ends them there"
-            click.echo(f"svcc: prefix {current.prefix} serves here as well: {', '.join(double)}; {remedy}", err=True)
+def warn_of_doubles(installation: Installation, services: Summary) -> None:
+    """Warn of what another prefix serves on this machine as well. Where that is all that it serves, most likely the
+    prefix was renamed."""
+    for other in neighbours(installation):
+        if (current := other.current) is not None and (
+            said := _double(current.prefix, services, other.summary(current))
+        ):
+            click.echo(f"svcc: prefix {current.prefix} serves here as well: {said}", err=True)
+
+
+def _double(prefix: str, services: Summary, others: Summary) -> str:
+    """Say what two prefixes serve, as the ``others`` under ``prefix`` call it; "" where there is nothing."""
+    ours, theirs = services.listens, others.listens
+    both = ours & theirs
+    if not both:
+        return ""
+    if not theirs - ours:
+        names = sorted({one.service for one in others.frontends})
+        return f"{_listed(names)}; `svcc delete --prefix {prefix}` ends them there"
+    which = "which of the two leads their clients depends on the order of the rules"
+    return f"{_listed([*both.texts()])}; {which}: leave them out of one program"
 
 
 def warn_of_machine(target: str | None, services: Summary, scope: Scope) -> None:
@@ -120,12 +134,12 @@ def warn_of_plan(plan: ExecutionPlan, installation: Installation, draft: Draft) 
     warn_of_machine(draft.target, draft.summary, draft.scope)
 
 
-def warn_of_generation(store: Store, installation: Installation, generation: Generation, *, quiet: bool) -> None:
+def warn_of_generation(installation: Installation, generation: Generation, *, quiet: bool) -> None:
     """Warn of all that there is to say of a generation that is in place. Nothing else may tell of it: a machine changes
     while no file does."""
     with suppress(StoreError):  # what is damaged is told by whoever needs it
         services = installation.summary(generation)
-        warn_of_doubles(store, installation, services)
+        warn_of_doubles(installation, services)
         if not quiet:
             warn_of_taken_addresses(installation, generation)
             warn_of_machine(generation.target, services, Scope(generation.prefix, generation.device))

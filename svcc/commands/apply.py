@@ -114,7 +114,7 @@ def command(
                 plan = make_plan(store, installation, draft, patience, early)
                 need_no_foreign(plan)
                 guard(plan, installation, draft, consent)
-                warn_of_doubles(store, installation, draft.summary)
+                warn_of_doubles(installation, draft.summary)
                 _try(plan, installation, draft, as_json=as_json)
                 if not quiet:
                     warn_of_plan(plan, installation, draft)
@@ -125,7 +125,7 @@ def command(
             plan = make_plan(store, installation, draft, patience, early)
             need_no_foreign(plan)
             guard(plan, installation, draft, consent)
-            warn_of_doubles(store, installation, draft.summary)
+            warn_of_doubles(installation, draft.summary)
             if not quiet:
                 warn_of_own_ports(draft.summary, draft.scope)
             with signals.held_off(leave=False):
@@ -173,7 +173,7 @@ def _in_place(
             with signals.held_off(leave=False):
                 engine.note_findings(known.plan, installation, known.draft)
         said, document = _nothing(installation, generation)
-        warn_of_generation(store, installation, generation, quiet=quiet)
+        warn_of_generation(installation, generation, quiet=quiet)
     put_done(said, document, as_json=as_json)
     return True
 

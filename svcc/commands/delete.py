@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -50,9 +51,10 @@ def command(
         found = _subjects(store, prefix, every=every)
         if dry_run:
             with store.reading():
-                plans = []
+                plans, gone = [], list[str]()
                 for installation, scope in found:
-                    plan, said, document = _planned(installation, scope, as_json=as_json)
+                    plan, said, document = _planned(installation, scope, gone, as_json=as_json)
+                    gone.append(installation.name)
                     done(installation.name, said, document)
                     plans.append(plan)
             for plan in plans:
@@ -122,10 +124,12 @@ def _scope(installation: Installation) -> Scope:
         return Scope(installation.name.upper())
 
 
-def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[ExecutionPlan, str, dict[str, Any]]:
-    """Return the plan, and what it would remove, as text or as JSON."""
+def _planned(
+    installation: Installation, scope: Scope, gone: Collection[str], *, as_json: bool
+) -> tuple[ExecutionPlan, str, dict[str, Any]]:
+    """Return the plan, and what it would remove, as text or as JSON. ``gone``: the names of those removed before."""
     draft = Draft(None, scope, Summary(), "")
-    plan = planning.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft, gone=gone)
     reviewed, unfinished = review(plan, installation, draft), unfinished_of(installation)
     if as_json:
         return plan, "", plan_json(reviewed, unfinished, Health.read(installation))

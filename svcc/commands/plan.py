@@ -76,7 +76,7 @@ def command(
             reviewed = review(plan, installation, draft)
             if why := refusal(losses(plan, lambda: reviewed.before, draft)):
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
-            warn_of_doubles(store, installation, draft.summary)
+            warn_of_doubles(installation, draft.summary)
             show_plan(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
             if not (quiet or plan.refusals):
                 warn_of_plan(plan, installation, draft)
@@ -107,7 +107,7 @@ def _in_place(
                 return False
             draft = Draft(None, Scope(known.generation.prefix), Summary(), file)
             show_plan(review(known.plan, known.installation, draft), known.installation, as_json=as_json)
-            warn_of_generation(store, known.installation, known.generation, quiet=quiet)
+            warn_of_generation(known.installation, known.generation, quiet=quiet)
         if known.draft is not None:
             remember(store, stamp, known.installation, known.plan, known.draft)
     return True

@@ -207,6 +207,22 @@ def test_what_another_prefix_serves_already_is_said(shell: Shell) -> None:
     assert "prefix CUSTOM" not in shell.svcc("apply", "c.dsl", "-t", "iptables").stderr
 
 
+def test_a_prefix_that_serves_more_is_not_to_be_deleted(shell: Shell) -> None:
+    """Some ports of a range are in both. The services have other names there."""
+    more = "service x { vip 198.19.10.3; port 5000-5001/udp nodeport 30053-30054; endpoints { 100.64.0.4 } }\n"
+    (shell.folder / "b.dsl").write_text(PROGRAM + more)
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    head = PROGRAM.partition("service")[0].replace("CUSTOM", "OTHER")
+    own = "service y { vip 198.19.10.4; port 5000-5009/udp nodeport 30050-30059; endpoints { 100.64.0.4 } }\n"
+    (shell.folder / "c.dsl").write_text(head + own)
+    said = shell.svcc("plan", "c.dsl", "-t", "nft", status=1).stderr
+    warning = (
+        "svcc: prefix CUSTOM serves here as well: node port 30053-30054/udp; which of the two leads their clients "
+        "depends on the order of the rules: leave them out of one program"
+    )
+    assert [line for line in said.splitlines() if "CUSTOM" in line] == [warning]
+
+
 def test_a_port_that_the_machine_listens_on_itself_is_named(shell: Shell) -> None:
     """Before it is taken: its sshd may be what listens there."""
     for words in ("link add lan type veth peer name far", "address add 10.0.0.4/24 dev lan", "link set lo up"):

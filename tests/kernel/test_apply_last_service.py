@@ -131,3 +131,14 @@ def test_connections_go_on_while_anything_of_their_family_is_declared(site: Site
     assert site.fates(draft) == [("[fd00:19::1]:80/tcp", 1, Fate.GOES_ON)]
     site.net.world.carry_out(draft)
     assert ask(held) == b"fd00:64::9"
+
+
+def test_another_prefix_with_a_service_of_their_family_carries_them(site: Site) -> None:
+    site.apply(_FOUR + _SIX)
+    other = (_HEAD + _SIX.replace("::1;", "::2;")).replace("CUSTOM", "OTHER")
+    site.net.world.carry_out(site.net.world.draft(other, site.net.target))
+    held = site.connect("fd00:19::1")
+    draft = site.draft("")
+    assert site.fates(draft) == [("[fd00:19::1]:80/tcp", 1, Fate.GOES_ON)]
+    site.net.world.carry_out(draft)
+    assert ask(held) == b"fd00:64::9"

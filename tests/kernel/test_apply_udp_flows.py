@@ -88,6 +88,21 @@ def test_flows_stay_with_an_endpoint_that_is_there(net: Net, after: str) -> None
     assert moved(held) == set()
 
 
+def test_flows_stay_while_a_service_goes_from_one_prefix_to_another(net: Net) -> None:
+    """The endpoint that the other prefix does not have loses them, as where one prefix serves."""
+    both, other = program(BOTH), program("100.64.0.9 on n; fd00:64::9").replace("CUSTOM", "OTHER")
+    net.apply(both)
+    held = begun(net, *FRONTENDS.values())
+    net.apply(other)
+    without = f"{_HEAD}{_OTHER}"
+    assert set(planned(net, without)) == {(Fate.GOES_ON, "100.64.0.9"), (Fate.MOVES, "100.64.0.19")}
+    net.apply(without)
+    assert moved(held) == {"100.64.0.19:5353"}
+    again = {flow: flow.answered_by() for flow in held}
+    net.apply(_HEAD)
+    assert moved(again) == set()
+
+
 def test_only_flows_of_an_endpoint_that_left_move(net: Net) -> None:
     net.apply(program(BOTH))
     held = begun(net, *FRONTENDS.values())

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import programs
 from support.nft_programs import program as compiled
+from support.strategies import programs
 from svcc.apply.summary import State, Summary, summary
 from svcc.compiler import ir
 from svcc.compiler.frontends import Kind, frontends
+from svcc.kernel.json_values import Json
 
 
 @given(st.data(), programs(min_services=1))
@@ -52,6 +53,6 @@ def test_who_waits_is_told_from_who_drains(statements: str, states: str) -> None
 
 
 def test_a_record_of_an_earlier_svcc_calls_all_that_get_nothing_new_draining() -> None:
-    row = ["a", "a", "198.19.0.1", 4, "tcp", 80, 80, [["10.1.1.1", 8080, 1], ["10.1.2.1", 8080, 0]]]
+    row: Json = ["a", "a", "198.19.0.1", 4, "tcp", 80, 80, [["10.1.1.1", 8080, 1], ["10.1.2.1", 8080, 0]]]
     found = Summary.from_json({"node_addresses": [], "listeners": [row]})
     assert [*found.frontends[0].states()] == [State.SERVING, State.DRAINING]
