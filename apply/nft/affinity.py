@@ -2,8 +2,9 @@
 
 The set of a slot remembers clients. Where another endpoint takes the slot, or none does, the clients in the set are
 stale. Where their endpoint is in another slot now, they move to the set of that slot, with the time that they have
-left. Both happen in the transaction that changes the slots. A client that comes in the milliseconds between the reading
-of its set and the transaction is missed: it gets the slot's new endpoint.
+left. Where what counts as one client differs (its network, say), all are stale: nothing would look them up, until it is
+as before again. All this happens in the transaction that changes the slots. A client that comes in the milliseconds
+between the reading of its set and the transaction is missed: it gets the slot's new endpoint.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.delta import must_rebuild
 from svcc.kernel.nft.elements import ElementWriter, key_text
+from svcc.kernel.nft.expressions import Concat
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.state import FAMILIES, Declaration, NftState, Table
 from svcc.kernel.nft.transaction import Command, Writer
@@ -63,21 +65,16 @@ def _moves(family: str, before: Slots, after: Slots) -> Iterator[Move]:
             old, new = _remembering(before, name, key), _remembering(after, name, key)
             frontend = key if known[name].protocol is None else key.rpartition(" . ")[0]
             for slot, endpoint in old.items():
-                types = _types(before, slot.clients)
-                alike = {w: address for w, address in new.items() if _types(after, w.clients) == types}
+                alike = {other: address for other, address in new.items() if other.client == slot.client}
                 target = _slot_of(slot, endpoint, alike)
-                if len(types) == 1:  # the set has clients alone, for all frontends of a service; others still use it
+                if not isinstance(
+                    slot.client, Concat
+                ):  # the set has clients alone, for all frontends of a service; others still use it
                     frontend = ""
                     if not new:
                         continue
                 if target != slot.clients:
                     yield Move(family, slot.clients, frontend, target)
-
-
-def _types(slots: Slots, clients: str) -> tuple[str, ...]:
-    """Return the types in a set's keys: those of the client and its frontend, or that of the client alone."""
-    sets = slots.table.sets
-    return sets[clients].declaration.types if clients in sets else ()
 
 
 def _remembering(slots: Slots, name: str, key: str) -> dict[Slot, str]:

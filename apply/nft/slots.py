@@ -23,6 +23,7 @@ class Slot:
     endpoints: str  # the map from frontends to the endpoint in this slot
     port: Port
     clients: str = ""  # the set that remembers the clients that were sent there; "": none does
+    client: Expression | None = None  # the key by which it remembers one: an address or its network, and a frontend
 
 
 class Slots:
@@ -38,7 +39,7 @@ class Slots:
         slots = self._known.get(verdict)
         if slots is None:
             verb, _, chain = verdict.partition(" ")
-            slots = tuple(dict.fromkeys(self._walk(chain, "", ()))) if verb in ("goto", "jump") else ()
+            slots = tuple(dict.fromkeys(self._walk(chain, None, ()))) if verb in ("goto", "jump") else ()
             self._known[verdict] = slots
         return slots
 
@@ -47,19 +48,20 @@ class Slots:
         named = self.table.sets.get(slot.endpoints)
         return named.elements.get(key, ("", ""))[0] if named else ""
 
-    def _walk(self, chain: str, clients: str, path: tuple[str, ...]) -> Iterator[Slot]:
+    def _walk(self, chain: str, remember: Remember | None, path: tuple[str, ...]) -> Iterator[Slot]:
         if chain not in self.table.chains or chain in path:
             return
         for rule in self.table.chains[chain].rules:
             for statement in rule:
                 match statement:
-                    case Remember(_, Named(name)):
-                        clients = name
+                    case Remember():
+                        remember = statement
                     case Dnat(Lookup(_, Named(name)), port):
-                        yield Slot(name, self._port(port), clients)
+                        known = (remember.set.name, remember.key) if remember else ()
+                        yield Slot(name, self._port(port), *known)
                     case _:
                         for target in _targets(statement):
-                            yield from self._walk(target, clients, (*path, chain))
+                            yield from self._walk(target, remember, (*path, chain))
 
     def _port(self, port: Expression | None) -> Port:
         match port:

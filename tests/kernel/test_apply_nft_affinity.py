@@ -194,6 +194,24 @@ def test_another_kind_of_memory_begins_empty(old: str, new: str) -> None:
     assert {name: found for name, found in remembered().items() if "sticky" in name} == {}
 
 
+@pytest.mark.parametrize("port", ["80/tcp -> 8080", "6000-6009/tcp -> 7000 nodeport 31000-31009"])
+@pytest.mark.parametrize("more", ["", " per service"])
+def test_another_length_of_what_counts_as_one_client_forgets_all(port: str, more: str) -> None:
+    """Nothing would look them up any more, until the length is as before: they would come to life again then, with
+    endpoints that they have left long ago."""
+    take(read(), sticky(_THREE, port=port, affinity=f"client-ip 3h{more}"))
+    sets = {name: named for name, named in read().tables["ip"].sets.items() if named.dynamic}
+    own = {name: named for name, named in sets.items() if "sticky" in name} or sets
+    for name, named in own.items():
+        parts = ("10.0.0.1", "198.19.10.6", "tcp", "80")[: len(named.declaration.types)]
+        remember(name, " . ".join(parts))
+    remember("affinity-0", "10.0.0.2 . 198.19.10.7 . tcp . 80")
+    wanted = sticky(_THREE, port=port, affinity=f"client-ip/24 3h{more}")
+    take(read(), wanted)
+    assert read() == wanted
+    assert remembered() == {"affinity-0": {"10.0.0.2": 600}}
+
+
 def test_sets_are_read_only_where_a_slot_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: str) -> str:
         raise AssertionError("no slot with clients changed")
