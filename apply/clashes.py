@@ -1,27 +1,31 @@
-"""Find installations on one machine that would take each other's objects for their own."""
+"""Find installations on one machine that would take each other's objects, or connections, for their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from svcc.apply.driver import balances
 from svcc.apply.errors import Refused
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
+from svcc.apply.neighbours import neighbours
+from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
-from svcc.apply.store import Store
 
 
-def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:
-    """Yield the reasons why a scope cannot be applied beside the other installations of a state directory, each as a
-    sentence."""
-    for other in store.installations():
+def clashes(
+    installation: Installation, scope: Scope, target: str, program: Callable[[], KeptProgram | None]
+) -> Iterator[str]:
+    """Yield the reasons why rules cannot be applied beside the other installations of a state directory, each as a
+    sentence. ``program``: returns the program that the rules were compiled from; None: it is not known."""
+    for other in neighbours(installation):
         try:
             current = other.current
         except StoreError:  # commands for that prefix report the damage
             continue
-        if other.name == installation.name or current is None or current.target is None:
+        if current is None or current.target is None:
             continue
         if _nested(other.name, installation.name):
             yield (
@@ -30,14 +34,31 @@ def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[
             )
         if scope.device is not None and scope.device == current.device and balances(current.target):
             yield f"vip-device {scope.device} belongs to prefix {current.prefix}, which is applied here"
+        if balances(target) == balances(current.target):  # what IPVS sends, its own rules alone masquerade
+            yield from _marked_alike(current.prefix, program(), other.program(current))
 
 
-def check_clashes(store: Store, installation: Installation, draft: Draft) -> None:
+def _marked_alike(prefix: str, ours: KeptProgram | None, theirs: KeptProgram | None) -> Iterator[str]:
+    """Yield the reason why two programs cannot mark with one bit: whichever rules come first rewrite the sources of
+    both. Where both masquerade to the machine's own address, that makes no difference."""
+    if ours is None or theirs is None:
+        return
+    with suppress(ValueError):  # the record is damaged
+        if ours.mark == theirs.mark and (ours.rewrites or theirs.rewrites):
+            other = ours.mark << 1 if ours.mark < 1 << 31 else 1
+            yield (
+                f"mark {ours.mark:#x} is that of prefix {prefix}, which is applied here, as well: where services have "
+                f"`snat`, each prefix needs a bit of its own; write `cluster {{ mark {other:#x} }}` for one of them"
+            )
+
+
+def check_clashes(installation: Installation, draft: Draft) -> None:
     """Check that a draft, if it puts anything into the kernel, clashes with no other installation.
 
     Errors: Refused, with the reasons.
     """
-    if draft.bundle is not None and (against := [*clashes(store, installation, draft.scope)]):
+    bundle = draft.bundle
+    if bundle and (against := [*clashes(installation, draft.scope, bundle.target, lambda: draft.program)]):
         raise Refused(against)
 
 

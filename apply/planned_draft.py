@@ -33,7 +33,7 @@ class PlannedDraft:
         ``patience``: as of :mod:`svcc.apply.drain`. Connections that end because another target takes over are waited
         for in any case. Errors: Refused where the draft clashes with another prefix's; StepError, StoreError.
         """
-        check_clashes(store, installation, draft)
+        check_clashes(installation, draft)
         current = installation.current
         moves = current is not None and draft.bundle is not None and current.target != draft.bundle.target
         plan = planning.make_plan(installation, draft, drain.PATIENCE if moves else patience)

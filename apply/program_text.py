@@ -75,6 +75,22 @@ class KeptProgram:
     def _lines(self) -> _Lines:
         return _Lines.of(self.text)
 
+    @cached_property
+    def mark(self) -> int:
+        """The cluster's ``mark``. Of a text, no service is parsed for it."""
+        if isinstance(self._made_of, ir.Program):
+            return self._made_of.cluster.mark
+        head, _, _ = self._made_of.partition(_SERVICES)
+        return _Lines(f"{head}}}", {}).program().cluster.mark
+
+    @cached_property
+    def rewrites(self) -> bool:
+        """Whether any service has ``snat``. Of a text, no service is parsed for it: quotes within a value have a
+        backslash."""
+        if isinstance(self._made_of, ir.Program):
+            return any(service.snat for service in self._made_of.services)
+        return '"snat":[' in self._made_of
+
     def line(self, name: str) -> str | None:
         """Return the line of a service; None where there is no such service."""
         return self._lines.services.get(name)

@@ -156,6 +156,8 @@ class Upkeep:
         changed = differing_services(self.served, served)
         if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
             return None
+        if self._begins_to_rewrite(changed):
+            return None  # what a neighbour marks may be in the way
         readings = self._readings()
         if readings is None:
             return None
@@ -211,6 +213,11 @@ class Upkeep:
         if any(one is not None and self._is_served(one) for one in changed.values()):
             return True
         return any(self._is_served(one) for one in served.services if one.name not in changed)
+
+    def _begins_to_rewrite(self, changed: Services) -> bool:
+        """Whether a service has ``snat`` that had none."""
+        known = self._served
+        return any(one and one.snat and not (name in known and known[name].snat) for name, one in changed.items())
 
     def _is_served(self, service: ir.Service) -> bool:
         return any(True for _ in frontends(replace(self.served, services=(service,)), self._node))

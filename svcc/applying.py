@@ -186,7 +186,7 @@ def make_plan(
 ) -> ExecutionPlan:
     """Return the plan of a draft, after a check that no other installation clashes with it. Errors: Refused, StepError,
     StoreError."""
-    check_clashes(store, installation, draft)
+    check_clashes(installation, draft)
     return planning.make_plan(installation, draft, patience, still_good(store, early))
 
 

@@ -45,24 +45,18 @@ def in_place(store: Store, file: str, target: str, node: str | None, early: Earl
             generation = installation.current
             origin = generation and installation.origin(generation)
             if generation and origin and origin.is_unchanged(file, target, node):
-                return _planned(store, installation, generation, early)
+                return _planned(installation, generation, early)
     return None
 
 
-def _planned(
-    store: Store, installation: Installation, generation: Generation, early: EarlyReadings | None
-) -> InPlace | None:
+def _planned(installation: Installation, generation: Generation, early: EarlyReadings | None) -> InPlace | None:
     scope = Scope(generation.prefix, generation.device)
     plan = nothing_to_do(installation, generation, early)
     draft = None
     if plan is None:  # something differs, or nobody has compared yet
         draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
         plan = make_plan(installation, draft, early=early)
-    if (
-        not plan.empty
-        or plan.foreign
-        or any(clashes(store, installation, scope))
-        or installation.number != generation.number
-    ):
+    against = clashes(installation, scope, generation.target or "", lambda: installation.program(generation))
+    if not plan.empty or plan.foreign or any(against) or installation.number != generation.number:
         return None
     return InPlace(installation, generation, plan, draft)

@@ -194,6 +194,29 @@ def test_a_prefix_that_would_take_anothers_chains_is_refused(shell: Shell) -> No
     assert "cannot be told apart" in shell.svcc("apply", "c.dsl", "-t", "iptables", status=3).stderr
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_a_mark_that_would_take_a_services_source_is_refused(shell: Shell, target: str) -> None:
+    """Whichever rules come first rewrite the sources of all that is marked, to the machine's own address."""
+    (shell.folder / "b.dsl").write_text(PROGRAM.replace("vip 198.19.10.1", "snat 10.0.0.9; vip 198.19.10.1"))
+    other = PROGRAM.replace("CUSTOM", "OTHER").replace("198.19.10", "198.19.20").replace("30080", "30081")
+    (shell.folder / "c.dsl").write_text(other)
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "c.dsl", "-t", target)
+    why = (
+        "svcc: nothing was changed:\n  mark 0x4000 is that of prefix OTHER, which is applied here, as well: where "
+        "services have `snat`, each prefix needs a bit of its own; write `cluster { mark 0x8000 }` for one of them\n"
+    )
+    for command in ("plan", "apply"):
+        assert shell.svcc(command, "b.dsl", "-t", "nft", status=3).stderr.startswith(why)
+    (shell.folder / "c.dsl").write_text(other.replace("OTHER", "OTHER; mark 0x8000"))
+    shell.svcc("apply", "c.dsl", "-t", target)
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    (shell.folder / "c.dsl").write_text(other)
+    assert "mark 0x4000 is that of prefix CUSTOM" in shell.svcc("apply", "c.dsl", "-t", target, status=3).stderr
+    (shell.folder / "c.dsl").write_text(other.replace("OTHER", "OTHER; mark 0x8000"))
+    assert shell.svcc("apply", "c.dsl", "-t", target).stdout.startswith("Nothing to do")
+
+
 def test_interrupted_between_two_steps_everything_is_put_back(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     held = shell.rules()

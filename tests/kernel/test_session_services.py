@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
+from ipaddress import IPv4Address
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -232,6 +233,20 @@ def test_a_chain_that_somebody_elses_rule_leads_to_is_not_taken_away(side: Side,
         with pytest.raises(svcc.Refused, match="leads to a chain that goes away"):
             kept.update({"gone": None})
         assert holds(kept.installation)
+
+
+@NFT
+def test_a_service_that_begins_to_rewrite_sources_is_compared_with_other_prefixes(side: Side, shell: Shell) -> None:
+    old, other, state = read(OLD), read(OLD.replace("CUSTOM", "BESIDE")), shell.folder / "state"
+    turns = old.service("turns")
+    assert turns is not None
+    rewriting = replace(turns, snat=(IPv4Address("10.0.0.9"),))
+    with shell.namespace.entered(), side.session(state) as beside, side.session(state) as kept:
+        beside.follow(other, other)
+        kept.follow(old, old)
+        assert kept.update({"gone": None}).base is not None
+        with pytest.raises(svcc.Refused, match="mark 0x4000 is that of prefix BESIDE"):
+            kept.update({"turns": rewriting})
 
 
 @pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)

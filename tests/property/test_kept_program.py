@@ -30,7 +30,10 @@ def _in_order(program: ir.Program) -> ir.Program:
 @_SETTINGS
 @given(programs())
 def test_a_kept_program_is_the_program(program: ir.Program) -> None:
-    assert KeptProgram(KeptProgram(program).text).program() == _in_order(program)
+    made = KeptProgram(program)
+    read = KeptProgram(made.text)
+    assert (read.mark, read.rewrites) == (made.mark, made.rewrites)
+    assert read.program() == _in_order(program)
 
 
 @_SETTINGS
