@@ -40,11 +40,12 @@ def clashes(
 
 def _marked_alike(prefix: str, ours: KeptProgram | None, theirs: KeptProgram | None) -> Iterator[str]:
     """Yield the reason why two programs cannot mark with one bit: whichever rules come first rewrite the sources of
-    both. Where both masquerade to the machine's own address, that makes no difference."""
+    both. That makes no difference where both masquerade to the machine's own address, but for services that both have,
+    as while a prefix is renamed."""
     if ours is None or theirs is None:
         return
     with suppress(ValueError):  # the record is damaged
-        if ours.mark == theirs.mark and (ours.rewrites or theirs.rewrites):
+        if ours.mark == theirs.mark and ours.rewriting != theirs.rewriting:
             other = ours.mark << 1 if ours.mark < 1 << 31 else 1
             yield (
                 f"mark {ours.mark:#x} is that of prefix {prefix}, which is applied here, as well: where services have "

@@ -84,12 +84,12 @@ class KeptProgram:
         return _Lines(f"{head}}}", {}).program().cluster.mark
 
     @cached_property
-    def rewrites(self) -> bool:
-        """Whether any service has ``snat``. Of a text, no service is parsed for it: quotes within a value have a
-        backslash."""
+    def rewriting(self) -> frozenset[str]:
+        """The lines of the services that have ``snat``. Of a text, no service is parsed for it: quotes within a value
+        have a backslash."""
         if isinstance(self._made_of, ir.Program):
-            return any(service.snat for service in self._made_of.services)
-        return '"snat":[' in self._made_of
+            return frozenset(service_line(one) for one in self._made_of.services if one.snat)
+        return frozenset(line.removesuffix(",") for line in self._made_of.split("\n") if '"snat":[' in line)
 
     def line(self, name: str) -> str | None:
         """Return the line of a service; None where there is no such service."""

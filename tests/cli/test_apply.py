@@ -217,6 +217,14 @@ def test_a_mark_that_would_take_a_services_source_is_refused(shell: Shell, targe
     assert shell.svcc("apply", "c.dsl", "-t", target).stdout.startswith("Nothing to do")
 
 
+def test_a_prefix_can_be_renamed_where_a_service_has_snat(shell: Shell) -> None:
+    """Whichever rules come first rewrite the sources to the same addresses."""
+    (shell.folder / "b.dsl").write_text(PROGRAM.replace("vip 198.19.10.1", "snat 10.0.0.9; vip 198.19.10.1"))
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    (shell.folder / "b.dsl").write_text((shell.folder / "b.dsl").read_text().replace("CUSTOM", "OTHER"))
+    assert "`svcc delete --prefix CUSTOM` ends them there" in shell.svcc("apply", "b.dsl", "-t", "nft").stderr
+
+
 def test_interrupted_between_two_steps_everything_is_put_back(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     held = shell.rules()

@@ -32,7 +32,7 @@ def _in_order(program: ir.Program) -> ir.Program:
 def test_a_kept_program_is_the_program(program: ir.Program) -> None:
     made = KeptProgram(program)
     read = KeptProgram(made.text)
-    assert (read.mark, read.rewrites) == (made.mark, made.rewrites)
+    assert (read.mark, read.rewriting) == (made.mark, made.rewriting)
     assert read.program() == _in_order(program)
 
 
