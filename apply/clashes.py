@@ -9,7 +9,7 @@ from svcc.apply.driver import balances
 from svcc.apply.errors import Refused
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
-from svcc.apply.neighbours import neighbours
+from svcc.apply.other_prefixes import installations_beside
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
@@ -20,7 +20,7 @@ def clashes(
 ) -> Iterator[str]:
     """Yield the reasons why rules cannot be applied beside the other installations of a state directory, each as a
     sentence. ``program``: returns the program that the rules were compiled from; None: it is not known."""
-    for other in neighbours(installation):
+    for other in installations_beside(installation):
         try:
             current = other.current
         except StoreError:  # commands for that prefix report the damage

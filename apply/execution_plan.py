@@ -10,7 +10,7 @@ from svcc.apply import drain
 from svcc.apply.by_service import ChangedServices
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.machine import Machine, Readings
-from svcc.apply.neighbours import Neighbours
+from svcc.apply.other_prefixes import OtherPrefixes
 from svcc.apply.states import Differing, States
 from svcc.kernel.routes import Destination, Frontends, Routes
 from svcc.kernel.steps import Change, FrontendAddress, Phase, Step
@@ -46,7 +46,7 @@ class ExecutionPlan:
     foreign: tuple[str, ...] = ()
 
     left: tuple[str, ...] = ()  # sentences that name what stays, emptied, as others use it
-    neighbours: Neighbours = field(default_factory=Neighbours, repr=False, compare=False)
+    other_prefixes: OtherPrefixes = field(default_factory=OtherPrefixes, repr=False, compare=False)
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class ExecutionPlan:
             return frozenset()
         parts = {one.part for one in self.differing}
         others = (one.tracks(self.wanted.of(one)) for one in self.machine.drivers if one.part not in parts)
-        return frozenset(before - after).difference(*others, self.neighbours.tracked)
+        return frozenset(before - after).difference(*others, self.other_prefixes.tracked)
 
     def leads(self, frontend: FrontendAddress, version: int) -> bool:
         """Whether a frontend leads to endpoints of an IP version afterwards, under whatever prefix.
@@ -77,7 +77,7 @@ class ExecutionPlan:
         protocols and ports are compared.
         """
         own = self._comparable(frontend) in self._led.get(version, Frontends())
-        return own or self.neighbours.lead(frontend, version)
+        return own or self.other_prefixes.lead(frontend, version)
 
     @cached_property
     def _led(self) -> dict[int, Frontends]:
@@ -141,7 +141,7 @@ def execution_plan(
     networks: tuple[str, ...],
     patience: float,
     readings: Readings,
-    neighbours: Neighbours,
+    other_prefixes: OtherPrefixes,
     translates: bool | None = None,
 ) -> ExecutionPlan:
     """Return the plan for parts that differ.
@@ -167,7 +167,7 @@ def execution_plan(
         differing,
         lasting(gone),
         networks,
-        neighbours=neighbours,
+        other_prefixes=other_prefixes,
     )
 
 

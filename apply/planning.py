@@ -16,7 +16,7 @@ from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine, Readings
 from svcc.apply.nd_settings import nd_obstacles
-from svcc.apply.neighbours import Neighbours
+from svcc.apply.other_prefixes import OtherPrefixes
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
@@ -100,7 +100,7 @@ def make_plan(
     ours then, and what others use is left behind, emptied. ``gone``: the names of
     other installations that are taken away before. Errors: StepError, StoreError, ValueError.
     """
-    before, neighbours = installation.current, Neighbours(installation, gone)
+    before, other_prefixes = installation.current, OtherPrefixes(installation, gone)
     scope = _scope_spelt_as_before(draft.scope, before)
     recorded, readings = _begin(installation, before, scope, early)
     fingerprints = recorded.fingerprints
@@ -109,7 +109,7 @@ def make_plan(
         if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
-            return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience, neighbours)
+            return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience, other_prefixes)
     ended, old = _ended_flows(installation, before, draft), _readable_bundle(installation, before)
     known = Machine(scope.including(old, draft.bundle if going_back else None))
     machine = Machine(known.scope.including(draft.bundle))
@@ -125,7 +125,7 @@ def make_plan(
     if not differing:
         # Obstacles are looked for only where something changes. A service address may have become the machine's own
         # since the last apply. To refuse an apply that changes nothing would not help; the next change is refused.
-        ended -= neighbours.lasting(ended)
+        ended -= other_prefixes.lasting(ended)
         return ExecutionPlan(machine, transition, live, wanted, (), (), (), ended, readings=readings, foreign=foreign)
     plan = execution_plan(
         machine,
@@ -135,17 +135,17 @@ def make_plan(
         differing,
         obstacles=_obstacles(known, differing, draft.bundle, again=again),
         ended=ended,
-        lasting=lasting(draft.summary, transition, neighbours),
+        lasting=lasting(draft.summary, transition, other_prefixes),
         networks=draft.summary.node_port_networks,
         patience=patience,
         readings=readings,
-        neighbours=neighbours,
+        other_prefixes=other_prefixes,
     )
     return replace(plan, foreign=foreign, left=left)
 
 
 def _plan_of_rules(
-    recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float, neighbours: Neighbours
+    recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float, other_prefixes: OtherPrefixes
 ) -> ExecutionPlan:
     """Return the plan where only the rules of some services differ (:mod:`svcc.apply.by_service`). Neither the old
     bundle nor the whole states are made, unless somebody asks for them. Errors: StepError.
@@ -161,11 +161,11 @@ def _plan_of_rules(
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
         ended=ended_flows(before, after),
-        lasting=lasting(after, here, neighbours),
+        lasting=lasting(after, here, other_prefixes),
         networks=after.node_port_networks,
         patience=patience,
         readings=recognised.readings,
-        neighbours=neighbours,
+        other_prefixes=other_prefixes,
         translates=True,
     )
     return replace(
@@ -206,14 +206,14 @@ def ended_flows(old: Summary, new: Summary) -> Routes:
     return ended - new.lasting(ended)
 
 
-def lasting(wanted: Summary, transition: Transition, neighbours: Neighbours) -> Callable[[Routes], Routes]:
+def lasting(wanted: Summary, transition: Transition, other_prefixes: OtherPrefixes) -> Callable[[Routes], Routes]:
     """Return the function that returns those of gone routes whose connections go on: the endpoint is draining, the
-    node sends new connections only to others, or a neighbour has the endpoint. No connections go on where IPVS carried
-    them: they end with it.
+    node sends new connections only to others, or another prefix has the endpoint. No connections go on where IPVS
+    carried them: they end with it.
     """
     if transition.from_balancer:
         return lambda _: Routes()
-    return lambda gone: wanted.lasting(gone) | neighbours.lasting(gone)
+    return lambda gone: wanted.lasting(gone) | other_prefixes.lasting(gone)
 
 
 def nothing_to_do(

@@ -22,7 +22,7 @@ from svcc.apply.fingerprints import recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.machine import DRIVERS, Machine, Readings
-from svcc.apply.neighbours import Neighbours
+from svcc.apply.other_prefixes import OtherPrefixes
 from svcc.apply.own_addresses import address_obstacles
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import ChangedService, ServicesChange, change_of
@@ -113,7 +113,7 @@ class Upkeep:
         self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
         self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # parts that changes of services leave alone
-        self._neighbours = Neighbours(installation)  # nobody changes them while this upkeep is valid
+        self._other_prefixes = OtherPrefixes(installation)  # nobody changes them while this upkeep is valid
         self._last: Readings = {}  # the last readings of the kernel
         self._held: Bundle | None = None  # the parts in _asked, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
@@ -157,7 +157,7 @@ class Upkeep:
         if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
             return None
         if self._begins_to_rewrite(changed):
-            return None  # what a neighbour marks may be in the way
+            return None  # what another prefix marks may be in the way
         readings = self._readings()
         if readings is None:
             return None
@@ -284,11 +284,11 @@ class Upkeep:
             differing,
             obstacles=self._obstacles(differences, differing),
             ended=planning.ended_flows(before, after),
-            lasting=planning.lasting(after, here, self._neighbours),
+            lasting=planning.lasting(after, here, self._other_prefixes),
             networks=after.node_port_networks,
             patience=self._patience,
             readings=readings,
-            neighbours=self._neighbours,
+            other_prefixes=self._other_prefixes,
             translates=self._target.translates,
         )
         return replace(

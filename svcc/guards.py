@@ -15,8 +15,8 @@ from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
-from svcc.apply.neighbours import neighbours
 from svcc.apply.obstructions import obstructions
+from svcc.apply.other_prefixes import installations_beside
 from svcc.apply.own_addresses import own_ports
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
@@ -101,7 +101,7 @@ def ask(reviewed: Review, what: str) -> None:
 def warn_of_doubles(installation: Installation, services: Summary) -> None:
     """Warn of what another prefix serves on this machine as well. Where that is all that it serves, most likely the
     prefix was renamed."""
-    for other in neighbours(installation):
+    for other in installations_beside(installation):
         if (current := other.current) is not None and (
             said := _double(current.prefix, services, other.summary(current))
         ):

@@ -15,18 +15,18 @@ from svcc.kernel.routes import Routes
 from svcc.kernel.steps import FrontendAddress
 
 
-class Neighbours:
+class OtherPrefixes:
     """The installations beside one. Their records are read when they are first asked for, and only once; one that is
     damaged counts as serving nothing, and commands for its prefix report it."""
 
     def __init__(self, installation: Installation | None = None, gone: Collection[str] = ()) -> None:
-        """``installation``: the one whose neighbours these are; None: it has none. ``gone``: the names of those that
-        are taken away before."""
+        """``installation``: the one that they are beside; None: there are none. ``gone``: the names of those that are
+        taken away before."""
         self._installation = installation
         self._gone = frozenset(gone)
 
     def lasting(self, routes: Routes) -> Routes:
-        """Return those of some routes whose UDP flows may go on, as a neighbour declares the endpoint for the
+        """Return those of some routes whose UDP flows may go on, as another prefix declares the endpoint for the
         frontend."""
         flows = routes.over("udp")
         found = Routes()
@@ -35,7 +35,7 @@ class Neighbours:
         return found
 
     def lead(self, frontend: FrontendAddress, version: int) -> bool:
-        """Whether a neighbour leads clients of a frontend to an endpoint of an IP version."""
+        """Whether another prefix leads clients of a frontend to an endpoint of an IP version."""
         ends = (end for one in self._summaries for served in one.at(frontend) for end in served.endpoints)
         return any(weight and (":" in address) == (version == 6) for address, _, weight in ends)
 
@@ -51,11 +51,11 @@ class Neighbours:
 
     @cached_property
     def _all(self) -> list[Installation]:
-        found = () if self._installation is None else neighbours(self._installation)
+        found = () if self._installation is None else installations_beside(self._installation)
         return [one for one in found if one.name not in self._gone]
 
 
-def neighbours(installation: Installation) -> Iterator[Installation]:
+def installations_beside(installation: Installation) -> Iterator[Installation]:
     """Yield the other installations of its state directory that may have objects in the kernel. Errors: StoreError."""
     for one in Store(installation.path.parent).installations():
         if one.name != installation.name and one.may_have_objects:
