@@ -40,6 +40,8 @@ def format_source(source: Source, path: Path | None = None) -> str | list[Diagno
         items = read_items(source.text)
     except UnexpectedInput:
         return parse_shown(source, path)[1]
+    if not source.text.isascii() and (wrong := parse_shown(source, path)[1]):
+        return wrong  # characters that no comment may have
     printer = _Printer()
     printer.items(items, "", aligned=False)
     first_end = source.text.find("\n")

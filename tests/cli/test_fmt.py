@@ -43,6 +43,15 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(f"{name}.dsl").write_text(text)
 
 
+def test_a_comment_that_makes_a_line_look_other_than_it_is_is_refused() -> None:
+    Path("turned.dsl").write_text(f"# a \u202e b\n{NEAT}")
+    for words in ([], ["--check"], ["--diff"]):
+        said = svcc("fmt", "turned.dsl", *words)
+        assert (said.status, said.err.startswith("error[SVC001]: U+202E")) == (2, True)
+    Path("umlaut.dsl").write_text(f"# \u00e4\n{NEAT}")
+    assert svcc("fmt", "--check", "umlaut.dsl").text == ""
+
+
 def test_a_file_is_rewritten_and_named_once() -> None:
     done = svcc("fmt", "loose.dsl")
     assert (done.status, done.out, done.err) == (0, b"", "loose.dsl\n")
