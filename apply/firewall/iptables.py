@@ -6,22 +6,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
-from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules
+from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules, Span
 from svcc.kernel.xtables.state import listed_lines
 
 #: The field of the packet that an option matches.
 _FIELDS = {
-    **dict.fromkeys(("-s", "--source"), "source"),
-    **dict.fromkeys(("-d", "--destination"), "destination"),
+    **dict.fromkeys(("-s", "--source", "--src-range"), "source"),
+    **dict.fromkeys(("-d", "--destination", "--dst-range"), "destination"),
     **dict.fromkeys(("--dport", "--dports"), "port"),
     **dict.fromkeys(("--sport", "--sports"), "source_port"),
     **dict.fromkeys(("--ctstate", "--state"), "state"),
+    "--ctdir": "direction",
     "-p": "protocol",
 }
 #: Modules all of whose options are above, or match nothing.
-_PLAIN = {"tcp", "udp", "sctp", "multiport", "conntrack", "state", "comment"}
+_PLAIN = {"tcp", "udp", "sctp", "multiport", "conntrack", "state", "comment", "iprange"}
 _ENDS = {
     "ACCEPT": Kind.ACCEPT,
     "DROP": Kind.DROP,
@@ -110,13 +111,19 @@ def _asked(field: str, value: str, negated: bool) -> Iterator[Condition]:
         yield _state(value.split(","), negated)
     elif field in ("source", "destination"):
         try:
-            yield Condition(field, (ip_network(value, strict=False),), negated)
+            yield Condition(field, (_addresses(value),), negated)
         except ValueError:  # a mask with holes
             yield Condition(field, None, negated)
-    elif field == "protocol":
-        yield Condition(field, (value,), negated)
+    elif field in ("protocol", "direction"):
+        yield Condition(field, (value.lower(),), negated)
     else:
         yield Condition(field, tuple(map(_ports, value.split(","))), negated)
+
+
+def _addresses(text: str) -> Item:
+    """Return a network, or what `iprange` has: two addresses. Errors: ValueError."""
+    first, dash, last = text.partition("-")
+    return Span(ip_address(first), ip_address(last)) if dash else ip_network(text, strict=False)
 
 
 def _state(names: Sequence[str], negated: bool) -> Condition:
@@ -131,4 +138,4 @@ def _ports(text: str) -> Item:
     first, colon, last = text.partition(":")
     if not (first.isdigit() and (last.isdigit() or not colon)):
         return text
-    return range(int(first), int(last) + 1) if colon else int(first)
+    return Span(int(first), int(last)) if colon else int(first)

@@ -7,16 +7,64 @@ names the packet's source or destination: whoever wrote it meant such packets. I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from svcc.kernel.addresses import Address, Network
 
+#: The item that every value is among.
+ANY = "*"
+
+
+class Span(NamedTuple):
+    """All values from the first to the last: numbers, or addresses of one family."""
+
+    first: Any
+    last: Any
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one of them."""
+        return type(value) is type(self.first) and self.first <= value <= self.last
+
+
 #: A value, or a range of values, that a condition matches.
-Item: TypeAlias = str | int | Address | Network | range
+Item: TypeAlias = str | int | Address | Network | Span
+
+
+class Pool:
+    """The items of a named set. They are read when they are first asked for; there may be many."""
+
+    def __init__(self, read: Callable[[], Sequence[Item] | None]) -> None:
+        self._read = read
+
+    def holds(self, value: Item) -> bool | None:
+        """Whether the set holds a value; None where the set cannot be read."""
+        if self._items is None:
+            return None
+        single, spans = self._items
+        if value in single or ANY in single:
+            return True
+        if not isinstance(value, int | Address):
+            return False
+        at = bisect_right(spans, int(value), key=lambda span: int(span.first))
+        return at > 0 and spans[at - 1].holds(value)
+
+    @cached_property
+    def _items(self) -> tuple[frozenset[Item], list[Span]] | None:
+        """The single items, and the spans in their order. The kernel has none that overlap."""
+        if (items := self._read()) is None:
+            return None
+        spans = [
+            Span(one[0], one[-1]) if isinstance(one, IPv4Network | IPv6Network) else one
+            for one in items
+            if isinstance(one, IPv4Network | IPv6Network | Span)
+        ]
+        return frozenset(items), sorted(spans, key=lambda span: int(span.first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +80,18 @@ class Packet:
     state: str | None = "new"  # of its connection (conntrack): "new" or "established"; None: it is not tracked yet
     status: str = ""  # of its connection: "dnat" where its destination was translated, else ""
 
+    @property
+    def direction(self) -> str | None:
+        """The direction of the packet in its connection, as conntrack names it."""
+        return {"new": "original", "established": "reply"}.get(self.state or "")
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """The condition that a field of the packet has one of some values, or none of them where it is ``negated``."""
 
     field: str = ""  # the name of a field of Packet; "": the match is on something else, and may hold or not
-    among: tuple[Item, ...] | None = None  # the values; None: they cannot be read
+    among: tuple[Item, ...] | Pool | None = None  # the values; None: they cannot be read
     negated: bool = False
 
     def holds(self, packet: Packet) -> bool | None:
@@ -46,6 +99,9 @@ class Condition:
         condition."""
         if not self.field or self.among is None or (value := getattr(packet, self.field)) is None:
             return None
+        if isinstance(self.among, Pool):
+            found = self.among.holds(value)
+            return None if found is None else found != self.negated
         return any(_is(value, item) for item in self.among) != self.negated
 
     def names(self, packet: Packet) -> bool:
@@ -54,10 +110,35 @@ class Condition:
         return self.field in fields and not self.negated and getattr(packet, self.field) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The condition that several fields of the packet together have one of some values (nft's concatenations), or none
+    of them where it is ``negated``."""
+
+    among: tuple[tuple[Condition, ...], ...]  # for each element a condition on each field
+    negated: bool = False
+
+    def holds(self, packet: Packet) -> bool | None:
+        """As of `Condition`."""
+        found = [_all(one.holds(packet) for one in element) for element in self.among]
+        if True in found:
+            return not self.negated
+        return None if None in found else self.negated
+
+    def names(self, packet: Packet) -> bool:
+        """As of `Condition`."""
+        return not self.negated and any(one.names(packet) for element in self.among for one in element)
+
+
+def _all(found: Iterable[bool | None]) -> bool | None:
+    results = [*found]
+    return False if False in results else None if None in results else True
+
+
 def _is(value: Item, item: Item) -> bool:
-    if isinstance(item, IPv4Network | IPv6Network | range):
+    if isinstance(item, IPv4Network | IPv6Network):
         return value in item
-    return value == item
+    return item.holds(value) if isinstance(item, Span) else item in (value, ANY)
 
 
 class Kind(Enum):
@@ -76,7 +157,7 @@ class Kind(Enum):
 class Rule:
     """A rule of a chain, and what becomes of a packet for which all of its conditions hold."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition | Joint, ...]
     kind: Kind
     chain: str = ""  # the chain that a JUMP or GOTO leads to
     place: str = ""  # where the tool would insert a rule before this one: its number (iptables), or its handle (nft)

@@ -35,6 +35,9 @@ ACCEPTING: dict[str, list[Packet]] = {
     "-s 10.0.0.0/8 -d 198.19.10.1/32 -j ACCEPT": [NEW, TRANSLATED, UDP],  # it is about the service
     "-m set --match-set web dst,dst -j ACCEPT": [NEW, TRANSLATED, UDP],
     "-m set --match-set web src -j ACCEPT": [ANSWER],
+    "-m iprange --dst-range 198.19.10.0-198.19.10.1 -j ACCEPT": [NEW, TRANSLATED, UDP],
+    "-m iprange ! --src-range 100.64.0.1-100.64.0.8 -j ACCEPT": [ANSWER],
+    "-m conntrack --ctdir REPLY -j ACCEPT": [ANSWER],
     "-m mark --mark 0x1 -j ACCEPT": [],
     "-i lo -j ACCEPT": [],
     "-p tcp -m tcp --dport 80 -m limit --limit 3/min -j LOG": [],
@@ -106,6 +109,30 @@ ACCEPTING_NFT: list[tuple[list[Any], list[Packet]]] = [
     ([match(PORT, {"set": [22, {"range": [79, 90]}]}), ACCEPT], [NEW, TRANSLATED, SIX]),
     ([match(PORT, 22, "!="), ACCEPT], [NEW, TRANSLATED, SIX]),
     ([match(PORT, 1024, ">"), ACCEPT], []),
+    ([match(PORT, 80, ">="), ACCEPT], [NEW, TRANSLATED, SIX]),
+    ([match(PORT, 80, "<"), ACCEPT], []),
+    ([match(TO, "198.19.10.1", ">"), ACCEPT], []),
+    ([match(TO, "198.19.10.1", "<="), ACCEPT], [NEW, TRANSLATED, UDP]),
+    ([match(TO, {"range": ["198.19.10.0", "198.19.10.9"]}), ACCEPT], [NEW, TRANSLATED, UDP]),
+    ([match({"&": [TO, "255.255.0.255"]}, "198.19.0.1"), ACCEPT], [NEW, TRANSLATED, UDP]),
+    ([match({"meta": {"key": "protocol"}}, {"set": ["ip", "arp"]}), ACCEPT], [NEW, TRANSLATED, UDP, ANSWER]),
+    ([match({"meta": {"key": "l4proto"}}, 17), ACCEPT], [UDP]),
+    ([match({"ct": {"key": "direction"}}, "reply"), ACCEPT], [ANSWER]),
+    (
+        [
+            match(
+                {"concat": [TO, {"meta": {"key": "l4proto"}}, {"payload": {"protocol": "th", "field": "dport"}}]},
+                {"set": [{"concat": [SIXTEEN, "udp", {"range": [50, 60]}]}, {"concat": ["198.19.10.2", "tcp", 80]}]},
+            ),
+            ACCEPT,
+        ],
+        [UDP],
+    ),
+    ([match({"concat": [TO, PORT]}, {"set": [{"concat": ["198.19.10.1", 80]}]}, "!="), ACCEPT], []),
+    (
+        [match({"concat": [{"meta": {"key": "mark"}}, PORT]}, {"set": [{"concat": [1, 80]}]}), ACCEPT],
+        [NEW, TRANSLATED, SIX],
+    ),
     ([match(STATE, ["established", "related"], "in"), ACCEPT], [ANSWER]),
     ([match(STATE, {"set": ["new", "untracked"]}), ACCEPT], [NEW, TRANSLATED, UDP, SIX]),
     ([match(NAT, "dnat", "in"), ACCEPT], [TRANSLATED]),
@@ -133,6 +160,51 @@ def test_a_chain_of_nft_that_drops_by_default(expr: list[Any], accepted: list[Pa
     found = nft.read([{"metainfo": {}}, *listed(("input", expr), ("sub", SUB))])
     packets = [NEW, TRANSLATED, UDP, SIX, ANSWER]
     assert [one for one in packets if not dropped(found, "input", Kind.DROP, one)] == accepted
+
+
+#: The elements of named sets and maps, and the packets that a rule drops which asks for them.
+ELEMENTS: list[tuple[dict[str, Any], list[Any], list[Packet]]] = [
+    (match(TO, "@set"), ["198.19.10.0", {"elem": {"val": "198.19.10.1", "timeout": 9}}], [NEW, UDP]),
+    (match(TO, "@set"), ["198.19.10.0", {"range": ["198.19.10.2", "198.19.10.9"]}], []),
+    (match(TO, "@set"), [{"range": ["10.0.0.1", "10.0.0.9"]}, SIXTEEN, "203.0.113.1"], [NEW, UDP]),
+    (match(TO, "@set", "!="), ["198.19.10.0"], [NEW, UDP]),
+    (match(TO, "@set", "!="), ["*"], []),
+    (match(FROM, "@set"), ["100.64.0.9"], [ANSWER]),
+    (match(PORT, "@set"), [{"range": [79, 81]}], [NEW, SIX]),
+    (match({"concat": [TO, PORT]}, "@set"), [{"concat": [SIXTEEN, 80]}], [NEW]),
+    ({"vmap": {"key": PORT, "data": "@map"}}, [[80, ACCEPT], ["*", DROP]], []),
+    ({"vmap": {"key": PORT, "data": "@map"}}, [[81, ACCEPT], ["*", DROP]], [NEW, SIX]),
+    ({"vmap": {"key": {"concat": [TO, PORT]}, "data": "@map"}}, [[{"concat": ["198.19.10.1", 80]}, DROP]], [NEW]),
+]
+
+
+@pytest.mark.parametrize(("statement", "elements", "lost"), ELEMENTS)
+def test_the_elements_of_named_sets_and_maps_are_known(
+    statement: dict[str, Any], elements: list[Any], lost: list[Packet]
+) -> None:
+    """Of those that cannot be read nothing is said."""
+    rule = listed(("input", [statement, DROP]))
+    packets = [NEW, UDP, SIX, ANSWER]
+    found = nft.read(rule, lambda kind, name: elements if name == kind else None)
+    assert [one for one in packets if dropped(found, "input", Kind.ACCEPT, one)] == lost
+    assert not any(dropped(nft.read(rule), "input", Kind.ACCEPT, one) for one in packets)
+
+
+def test_iptables_gives_the_rules_that_nft_has_no_words_for() -> None:
+    """What it leaves out of others, nft gives. Places are numbers."""
+    extension = {"xt": {"type": "match", "name": "multiport"}}
+    rules = listed(
+        ("INPUT", [match(TO, "@set"), DROP]), ("INPUT", [extension, DROP]), ("INPUT", [match(PORT, 80), DROP])
+    )
+    saved, _ = iptables.read(
+        "-A INPUT -j DROP\n-A INPUT -p udp -m multiport --dports 53,54 -j DROP\n-A INPUT -j DROP\n"
+    )
+    found = nft.read(rules, of_iptables=saved)
+    assert [dropped(found, "INPUT", Kind.ACCEPT, one) for one in (UDP, NEW)] == [
+        Dropped("INPUT", "2"),
+        Dropped("INPUT", "3"),
+    ]
+    assert dropped(found, "INPUT", Kind.ACCEPT, replace(NEW, port=81)) is None
 
 
 def test_a_rule_of_nft_that_drops_is_told_by_its_handle() -> None:
