@@ -1,27 +1,45 @@
 """Read the base chains of a hook that may drop packets, of nftables and of both variants of iptables.
 
-Where a table holds iptables' rules, iptables prints them: nft has no words for its extensions. A chain whose rules
-cannot be read is given where it drops by default, and left out where it does not.
+Where a table is of iptables' nft variant, iptables prints those of its rules that nft has no words for: its extensions.
+All others are read from nft, as iptables leaves out what it has no words for, or says that the table is incompatible.
+A rule that neither can give may match anything. A chain whose rules cannot be read is given where it drops by default,
+and left out where it does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from svcc.apply.firewall import iptables, nft
 from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rules, dropped
 from svcc.kernel import tools
 from svcc.kernel.json_values import Json, integer, items, members, parsed, string
+from svcc.kernel.steps import StepError
+from svcc.kernel.xtables.variant import NFT, default
 
 _FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _LEGACY = ((4, "iptables", "ip_tables_names"), (6, "ip6tables", "ip6_tables_names"))
-#: The tables of iptables that are looked at, with their priorities (linux/netfilter_ipv4.h). Few drop anything in the
-#: mangle table's other chains.
-_TABLES = {"prerouting": {"raw": -300, "mangle": -150}}
-_FILTER = {"filter": 0}
+_RAW, _MANGLE, _FILTER, _SECURITY = {"raw": -300}, {"mangle": -150}, {"filter": 0}, {"security": 50}
+#: The tables of iptables that have a chain at a hook, with their priorities (linux/netfilter_ipv4.h).
+_TABLES = {
+    "prerouting": {**_RAW, **_MANGLE},
+    "input": {**_MANGLE, **_FILTER, **_SECURITY},
+    "forward": {**_MANGLE, **_FILTER, **_SECURITY},
+    "output": {**_RAW, **_MANGLE, **_FILTER, **_SECURITY},
+    "postrouting": _MANGLE,
+}
+#: Types of nftables' chains that may drop packets and translate none. iptables' mangle OUTPUT has the second.
+_TYPES = ("filter", "route")
+_IPTABLES = {"ip": "iptables", "ip6": "ip6tables"}
+_DORMANT = re.compile(r"^\tflags .*\bdormant\b", re.MULTILINE)
+_UNKNOWN = "nft printed what svcc does not know"
 _CONNTRACK = -200  # NF_IP_PRI_CONNTRACK
+_SRCNAT = 100  # NF_IP_PRI_NAT_SRC
 
 
 @dataclass(frozen=True)
@@ -31,18 +49,18 @@ class Firewall:
     families: frozenset[int]
     table: str  # "inet firewall"; of iptables "filter"
     chain: str
-    tool: str  # iptables, ip6tables, either with -legacy behind it, or nft
+    tool: str  # iptables, ip6tables, either with its variant behind it where that has to be said, or nft
     policy: Kind
     rules: Rules | None  # None: they could not be read
     hook: str
     priority: int  # its place among the chains of its hook
-    words: str = ""  # why they could not be read
+    words: str = ""  # why they, or some of them, could not be read
     needs_tracking: bool = True  # whether a packet that is kept from connection tracking is lost
 
     @property
     def tracked(self) -> bool:
         """Whether connection tracking has seen the packets that come here."""
-        return self.hook in ("forward", "input") or self.priority > _CONNTRACK
+        return self.hook in ("forward", "input", "postrouting") or self.priority > _CONNTRACK
 
     @property
     def name(self) -> str:
@@ -55,6 +73,8 @@ class Firewall:
         if packet.version not in self.families:
             return None
         packet = packet if self.tracked else replace(packet, state=None)
+        if self.hook == "postrouting" and self.priority > _SRCNAT:  # some have other sources by then
+            packet = replace(packet, source=None, source_port=None)
         found = dropped(self.rules or (lambda _: ()), self.chain, self.policy, packet)
         return None if found and found.untracked and not self.needs_tracking else found
 
@@ -79,7 +99,7 @@ class Firewall:
 
 
 def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
-    """Yield the base chains of a hook: prerouting, forward, input or output.
+    """Yield the base chains of a hook: prerouting, forward, input, output or postrouting.
 
     ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's prefixes are left
     out as well: the rules that lead there now may be removed by the apply.
@@ -88,7 +108,7 @@ def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
     for family, tool, names in _LEGACY:
         path = Path("/proc/thread-self/net", names)
         present = path.read_text(encoding="ascii").split() if path.exists() else ()
-        for table, priority in _TABLES.get(hook, _FILTER).items():
+        for table, priority in _TABLES[hook].items():
             save = f"{tool}-legacy-save"
             if table in present and tools.find(save):
                 done = tools.run([save, "-t", table])
@@ -110,35 +130,96 @@ def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
         listed = ()
     for item in listed:
         chain = members(members(item).get("chain", {}))
-        filters = chain.get("hook") == hook and chain.get("type") == "filter"
+        filters = chain.get("hook") == hook and chain.get("type") in _TYPES
         if filters and chain["family"] in _FAMILIES and chain["table"] not in ours:
-            yield from _read(chain, _TABLES.get(hook, _FILTER), ours)
+            yield from _read(chain, ours)
 
 
-def _read(chain: Mapping[str, Json], of_iptables: Collection[str], ours: Collection[str]) -> Iterator[Firewall]:
-    family, table, name = (string(chain[name]) for name in ("family", "table", "name"))
+def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall]:
+    family, table, name, hook = (string(chain[name]) for name in ("family", "table", "name", "hook"))
+    listed, words = _listed(["-t", "list", "table", family, table])
+    if _is_dormant(listed, family, table):
+        return
+    tool, shown, saved = "nft", f"{family} {table}", None
+    if family != "inet" and name == hook.upper() and table in _TABLES[hook]:
+        listed = None if listed is None else _without(listed, ours)
+        saved, why = _saved(_IPTABLES[family], table, ours)
+        if saved is not None:
+            tool, shown, words = _command(_IPTABLES[family]), table, ""
+        elif any(map(_has_extension, listed or ())):
+            words = why
+    rules = saved if listed is None else _rules(listed, partial(_elements, family, table), saved)
     policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
-    by_iptables = table in of_iptables and name.isupper() and family != "inet"
-    tool = ("iptables" if family == "ip" else "ip6tables") if by_iptables else "nft"
-    listing = [f"{tool}-nft-save", "-t", table] if by_iptables else ["nft", "-j", "-t", "list", "table", family, table]
-    rules, words = _rules(listing, ours, by_iptables=by_iptables)
     if rules is not None or policy is Kind.DROP:
-        shown = table if by_iptables else f"{family} {table}"
-        yield Firewall(
-            _FAMILIES[family], shown, name, tool, policy, rules, string(chain["hook"]), integer(chain["prio"]), words
-        )
+        words = words or ("" if rules else _UNKNOWN)
+        yield Firewall(_FAMILIES[family], shown, name, tool, policy, rules, hook, integer(chain["prio"]), words)
 
 
-def _rules(listing: list[str], ours: Collection[str], *, by_iptables: bool) -> tuple[Rules | None, str]:
-    """Return the rules of a table and ""; or None and the reason why they could not be read."""
-    if tools.find(listing[0]) is None:
-        return None, f"there is no {listing[0]}"
-    done = tools.run(listing)
+def _listed(words: Sequence[str]) -> tuple[Sequence[Json] | None, str]:
+    """Return what nft lists and ""; or None and the reason why that could not be read."""
+    done = tools.run(["nft", "-j", *words])
     if done.returncode:
         return None, done.words
-    if by_iptables:
-        return iptables.read(done.stdout, ours)[0], ""
     try:
-        return nft.read(items(members(parsed(done.stdout))["nftables"])), ""
+        return items(members(parsed(done.stdout))["nftables"]), ""
+    except (ValueError, KeyError, TypeError):
+        return None, _UNKNOWN
+
+
+def _is_dormant(listed: Sequence[Json] | None, family: str, table: str) -> bool:
+    """Whether a table's base chains are off their hooks. The text is asked, as nft 1.0.6 gives any word for the flag in
+    JSON."""
+    flagged = listed is None or any("flags" in members(members(item).get("table", {})) for item in listed)
+    return flagged and bool(_DORMANT.search(tools.run(["nft", "-t", "list", "table", family, table]).stdout))
+
+
+def _without(listed: Sequence[Json], ours: Collection[str]) -> list[Json]:
+    """Leave out the rules of the chains that are under svcc's prefixes."""
+    own = tuple(f"{name}-" for name in ours)
+    return [item for item in listed if not str(_rule_of(item).get("chain", "")).lower().startswith(own)]
+
+
+def _rule_of(item: Json) -> Mapping[str, Json]:
+    return members(members(item).get("rule", {}))
+
+
+def _has_extension(item: Json) -> bool:
+    rule = _rule_of(item)
+    return bool(rule) and nft.has_extension(rule)
+
+
+def _saved(family: str, table: str, ours: Collection[str]) -> tuple[Rules | None, str]:
+    """Return the rules of a table as iptables prints them and ""; or None and the reason why it does not."""
+    save = f"{family}-nft-save"
+    if tools.find(save) is None:
+        return None, f"there is no {save}"
+    done = tools.run([save, "-t", table])
+    if done.returncode:
+        return None, done.words
+    if "*" + table not in done.stdout.splitlines():
+        return None, f"{save} says that table {table} is incompatible"
+    return iptables.read(done.stdout, ours)[0], ""
+
+
+def _command(family: str) -> str:
+    """Return the command that changes tables of the nft variant of iptables or ip6tables."""
+    with suppress(StepError):
+        if default(family) == NFT:
+            return family
+    return f"{family}-{NFT}"
+
+
+def _elements(family: str, table: str, kind: str, name: str) -> Sequence[Json] | None:
+    """Return the elements of a set or map; None where they cannot be read."""
+    listed, _ = _listed(["list", kind, family, table, name])
+    for item in listed or ():
+        if found := members(members(item).get(kind, {})):
+            return items(found.get("elem", ()))
+    return None
+
+
+def _rules(listed: Sequence[Json], elements: nft.Elements, of_iptables: Rules | None) -> Rules | None:
+    try:
+        return nft.read(listed, elements, of_iptables)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None, "nft printed what svcc does not know"
+        return of_iptables

@@ -1,9 +1,9 @@
 """Find the packets of services that firewalls drop, and give a command that lets each of them through.
 
 What arrives passes PREROUTING, where it can also be kept from connection tracking, so that no rule translates it.
-Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD. The kernel's own
-balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT; the answer passes FORWARD
-(net/netfilter/ipvs/ip_vs_core.c).
+Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD and POSTROUTING.
+The kernel's own balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT and
+POSTROUTING; the answer passes FORWARD (net/netfilter/ipvs/ip_vs_core.c).
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ def drops(
         late = [one for one in arriving if one.priority > _DSTNAT]
         yield from _to_addresses(early, clients, known=known)
         yield from _answers(early, ends, known=known)
-        yield from _translated([*late, *firewalls("forward", ours)], ends)
+        yield from _translated([*late, *firewalls("forward", ours), *firewalls("postrouting", ours)], ends)
         return
     ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
     arriving = [replace(one, needs_tracking=False) for one in arriving]
     yield from _to_addresses([*arriving, *firewalls("input", ours)], clients, known=known)
-    yield from _to_addresses(firewalls("output", ours), _sent(frontends), known=True)
+    yield from _to_addresses(
+        [*firewalls("output", ours), *firewalls("postrouting", ours)], _sent(frontends), known=True
+    )
     yield from _answers([*arriving, *firewalls("forward", ours)], ends, known=known)
 
 
@@ -95,7 +97,8 @@ def _state(firewall: Firewall, place: Dropped, what: str) -> str:
         word = "the rule of handle" if firewall.tool == "nft" else "rule"
         does = "keeps from connection tracking, and so from being translated," if place.untracked else "drops"
         return f"{word} {place.place} of {place.chain} {does} {what}"
-    unread = f"; its rules were not read: {firewall.words}" if firewall.rules is None else ""
+    which = "its rules were not read" if firewall.rules is None else "not all of its rules were read"
+    unread = f"; {which}: {firewall.words}" if firewall.words else ""
     return f"drops by default, and no rule there accepts {what}{unread}"
 
 
@@ -125,7 +128,7 @@ def _to_addresses(chains: Iterable[Firewall], to: Collection[_To], *, known: boo
 
 def _what(hook: str, addresses: Collection[Address], protocol: str, port: int) -> str:
     some = ", ".join([str(address) for address in addresses][:2]) + (", …" if len(addresses) > 2 else "")
-    to = "what IPVS sends to" if hook == "output" else "what goes to"
+    to = "what IPVS sends to" if hook in ("output", "postrouting") else "what goes to"
     return f"{to} port {port}/{protocol} of {some}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.firewalls import DEAD, FIREWALL, LIVE, TABLES
 from support.udp_flows import Flow, Net
 from svcc.apply.doctor import examine
 from svcc.apply.obstructions import Obstruction, obstructions
@@ -20,41 +21,6 @@ PROGRAM = """\
 cluster { pods 100.64.0.0/24 fd00:64::/64; prefix CUSTOM }
 service stats { vip 198.19.10.1 fd00:19::1; port 53/udp -> 5353; endpoints { 100.64.0.9; fd00:64::9 } }
 """
-FIREWALL = """\
-table inet firewall {
-  chain forward { type filter hook forward priority 0; policy drop
-    ct state established,related accept
-    tcp dport 22 accept
-  }
-}
-"""
-
-
-#: Other tables that are loaded by nft, by the name of what they make dead.
-TABLES = {
-    "before translation": """\
-table ip early {
-  chain c { type filter hook prerouting priority -300;
-    ip daddr 198.19.0.0/16 tcp dport 22 drop
-    ip daddr 198.19.0.0/16 drop
-  }
-}
-""",
-    "after translation": """\
-table ip late {
-  chain c { type filter hook prerouting priority 0;
-    ip daddr 100.64.0.0/24 drop
-  }
-}
-""",
-    "untracked": """\
-table ip untracked {
-  chain c { type filter hook prerouting priority raw;
-    udp dport 53 notrack
-  }
-}
-""",
-}
 
 
 @pytest.fixture(params=["nft", "iptables-legacy"])
@@ -82,87 +48,6 @@ def mend(net: Net, remedies: Sequence[str], router: str = "") -> None:
             subprocess.run(["sh", "-ec", words], check=True, capture_output=True)
 
 
-#: What is done to the node, and the subjects that are named.
-DEAD: dict[str, tuple[list[str], list[str]]] = {
-    "docker": (["iptables-nft -P FORWARD DROP"], ["iptables filter FORWARD"]),
-    "legacy": (["iptables-legacy -P FORWARD DROP"], ["iptables-legacy filter FORWARD"]),
-    "both families": (
-        ["iptables-nft -P FORWARD DROP", "ip6tables-nft -P FORWARD DROP"],
-        ["iptables filter FORWARD", "ip6tables filter FORWARD"],
-    ),
-    "no forwarding": (["sysctl -qw net.ipv4.ip_forward=0"], ["IPv4 forwarding"]),
-    "no IPv6 forwarding": (["sysctl -qw net.ipv6.conf.all.forwarding=0"], ["IPv6 forwarding"]),
-    "a device": (["sysctl -qw net.ipv4.conf.client.forwarding=0"], ["IPv4 forwarding from client"]),
-    "an own table": (["nft -f -"], ["nft inet firewall forward"]),
-    "a last rule": (
-        [
-            "iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-            "iptables-nft -A FORWARD -j REJECT",
-        ],
-        ["iptables filter FORWARD"],
-    ),
-    "a rule about endpoints": (
-        ["iptables-legacy -A FORWARD -d 100.64.0.0/24 -j DROP"],
-        ["iptables-legacy filter FORWARD"],
-    ),
-    "before translation": (
-        ["nft -f -"],
-        ["nft ip early c"],
-    ),
-    "after translation": (
-        ["nft -f -"],
-        ["nft ip late c"],
-    ),
-    "raw": (
-        ["iptables-nft -t raw -A PREROUTING -d 198.19.0.0/16 -j DROP"],
-        ["iptables raw PREROUTING"],
-    ),
-    "mangle": (
-        ["iptables-legacy -t mangle -A PREROUTING -p udp --dport 53 -j DROP"],
-        ["iptables-legacy mangle PREROUTING"],
-    ),
-    "answers, in mangle": (
-        ["ip6tables-legacy -t mangle -A PREROUTING -s fd00:64::/64 -j DROP"],
-        ["ip6tables-legacy mangle PREROUTING"],
-    ),
-    "untracked": (["nft -f -"], ["nft ip untracked c"]),
-    "untracked, by iptables": (
-        ["iptables-legacy -t raw -A PREROUTING -p udp --dport 53 -j CT --notrack"],
-        ["iptables-legacy raw PREROUTING"],
-    ),
-    "untracked answers": (
-        ["ip6tables-nft -t raw -A PREROUTING -p udp --sport 5353 -j NOTRACK"],
-        ["ip6tables raw PREROUTING"],
-    ),
-    "only answers": (
-        ["iptables-legacy -P FORWARD DROP", "iptables-legacy -A FORWARD -d 100.64.0.0/24 -j ACCEPT"],
-        ["iptables-legacy filter FORWARD"],
-    ),
-}
-
-#: Firewalls that drop by default and let the services through, each in words of its own.
-LIVE: dict[str, list[str]] = {
-    "untracked too late": ["iptables-nft -t raw -A PREROUTING -p udp --dport 5353 -j NOTRACK"],
-    "other ports": [
-        "iptables-nft -t raw -A PREROUTING -p tcp --dport 53 -j CT --notrack",
-        "iptables-legacy -t mangle -A PREROUTING -d 198.19.0.0/16 -p udp --dport 54 -j DROP",
-        "iptables-legacy -t raw -A PREROUTING -p udp --dport 53 -j CT --zone 0",
-    ],
-    "by address": [
-        "iptables-nft -P FORWARD DROP",
-        "iptables-nft -A FORWARD -d 100.64.0.0/24 -p udp --dport 5353 -j ACCEPT",
-        "iptables-nft -A FORWARD -m state --state ESTABLISHED -j ACCEPT",
-    ],
-    "in a chain": [
-        "iptables-legacy -P FORWARD DROP",
-        "iptables-legacy -N pods",
-        "iptables-legacy -A FORWARD -p udp -j pods",
-        "iptables-legacy -A pods -d 100.64.0.0/24 -j ACCEPT",
-        "iptables-legacy -A pods -s 100.64.0.0/24 -j ACCEPT",
-    ],
-}
-
-
 @pytest.mark.parametrize("what", DEAD)
 def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, what: str) -> None:
     words, subjects = DEAD[what]
@@ -183,11 +68,31 @@ def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, what: str) -> N
 
 @pytest.mark.parametrize("words", LIVE.values(), ids=LIVE.keys())
 def test_what_lives_is_not_named(net: Net, words: list[str]) -> None:
-    for each in words:
-        net.run(each)
     net.apply(PROGRAM)
+    if words[0] == "nft -f -":
+        net.run(*words)
+    else:
+        for each in words:
+            net.run(each)
     assert net.flow("198.19.10.1", 53).answered_by() == "100.64.0.9:5353"
     assert found(net) == []
+
+
+def test_the_remedy_names_the_variant_that_iptables_is_not(
+    net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where update-alternatives(1) has the legacy variant for `iptables`."""
+    for family in ("iptables", "ip6tables"):
+        (tmp_path / family).symlink_to(net.run(f"which {family}-legacy").strip())
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    net.apply(PROGRAM)
+    net.run("iptables-nft -P FORWARD DROP")
+    flow = net.flow("198.19.10.1", 53)
+    assert flow.silent()
+    (one,) = found(net)
+    assert one.subject == "iptables-nft filter FORWARD"
+    mend(net, [one.remedy])
+    assert (found(net), flow.answered_by()) == ([], "100.64.0.9:5353")
 
 
 def test_the_remedy_for_a_device_with_a_dot_in_its_name_works(net: Net) -> None:
