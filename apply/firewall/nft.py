@@ -104,10 +104,11 @@ def _only(value: Json) -> tuple[str, Json]:
 def _vmap(
     value: Mapping[str, Json], conditions: Sequence[Condition | Joint], place: str, elements: Elements
 ) -> Iterator[Rule]:
-    """Yield a rule for each element of a verdict map."""
+    """Yield a rule for each element of a verdict map; of one that is not looked at, a rule that may accept."""
     data = value["data"]
     listed = items(members(data).get("set", ())) if isinstance(data, dict) else elements("map", string(data)[1:])
     if listed is None or len(listed) > _LOOKED_AT:
+        yield Rule((*conditions, *_field(value["key"], "@", _none, negated=False)), Kind.ACCEPT, "", place)
         return
     pairs = [(_unwrapped(key), verdict) for key, verdict in map(items, listed)]
     keys: Json = {"set": [key for key, _ in pairs if key != ANY]}
@@ -170,12 +171,13 @@ def _joint(fields: Sequence[str], right: Json, elements: Elements, negated: bool
     named = isinstance(right, str) and right.startswith("@")
     listed = elements("set", string(right)[1:]) if named else _values(right)
     if listed is None or len(listed) > _LOOKED_AT:
-        # That the rule names a source or a destination is known all the same.
-        return Condition(next((field for field in fields if field in _ADDRESSES.values()), ""), None, negated)
+        named_first = (*_ADDRESSES.values(), *_PORTS.values())  # that the rule names one of these is known all the same
+        return Condition(next((field for field in fields if field in named_first), ""), None, negated)
     return Joint(tuple(_element(fields, _unwrapped(one)) for one in listed), negated)
 
 
 def _element(fields: Sequence[str], value: Json) -> tuple[Condition, ...]:
+    """Return the conditions of a set's element; none for the one that holds whatever the others do not."""
     if value == ANY:
         return ()
     parts = items(members(value)["concat"])
@@ -233,8 +235,9 @@ def _item(field: str, value: Json) -> Item | None:
         case {"prefix": {"addr": str(address), "len": int(length)}}:
             return ip_network((address, length), strict=False)
         case {"range": [first, last]}:
-            ends = _item(field, first), _item(field, last)
-            return Span(*ends) if type(ends[0]) is type(ends[1]) and not isinstance(ends[0], str | None) else None
+            lowest, highest = _item(field, first), _item(field, last)
+            if isinstance(lowest, int | Address) and isinstance(highest, int | Address):
+                return Span(lowest, highest)
     return None
 
 

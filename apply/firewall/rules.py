@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.addresses import Address, Network
 
@@ -24,12 +24,14 @@ ANY = "*"
 class Span(NamedTuple):
     """All values from the first to the last: numbers, or addresses of one family."""
 
-    first: Any
-    last: Any
+    first: int | Address
+    last: int | Address
 
-    def holds(self, value: Any) -> bool:
+    def holds(self, value: object) -> bool:
         """Whether a value is one of them."""
-        return type(value) is type(self.first) and self.first <= value <= self.last
+        if not isinstance(value, int | Address):
+            return False
+        return type(value) is type(self.first) and int(self.first) <= int(value) <= int(self.last)
 
 
 #: A value, or a range of values, that a condition matches.

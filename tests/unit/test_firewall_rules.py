@@ -144,7 +144,9 @@ ACCEPTING_NFT: list[tuple[list[Any], list[Packet]]] = [
         [{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", {"jump": {"target": "sub"}}]]}}}],
         [UDP, ANSWER],
     ),
-    ([{"vmap": {"key": PORT, "data": "@ports"}}], []),
+    ([{"vmap": {"key": PORT, "data": "@ports"}}], [NEW, TRANSLATED, SIX]),
+    ([{"vmap": {"key": {"concat": [{"meta": {"key": "mark"}}, TO]}, "data": "@many"}}], [NEW, TRANSLATED, UDP]),
+    ([{"vmap": {"key": {"meta": {"key": "iifname"}}, "data": "@devices"}}], []),
     ([{"jump": {"target": "sub"}}], [UDP]),
     ([match(PORT, 80), {"reject": {"type": "tcp reset"}}], []),
 ]

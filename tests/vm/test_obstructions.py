@@ -63,6 +63,10 @@ DEAD: dict[str, tuple[list[str], list[str]]] = {
             "iptables-legacy -A OUTPUT -d 198.19.10.3 -p tcp --dport 81 -j ACCEPT",
         ],
     ),
+    "sent, by a rule behind routing": (
+        ["iptables -t mangle -A POSTROUTING -d 100.64.0.9 -j DROP"],
+        ["iptables-legacy -t mangle -I POSTROUTING 1 -d 100.64.0.9 -p tcp --dport 8080 -j ACCEPT"],
+    ),
 }
 
 
