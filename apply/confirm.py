@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, errors, files, planning, recovery
-from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
+from svcc.apply.mending import mend
 from svcc.apply.state_files import StoreError, private, read_record
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
@@ -167,7 +167,7 @@ def set_damaged_aside(installation: Installation) -> list[str]:
     """Put damaged files of an installation out of the way, with the store's lock held. Return a sentence for each."""
     if not installation.path.is_dir():
         return []
-    done = installation.mend()
+    done = mend(installation)
     for path, read in (
         (installation.journal, lambda: Journal.read(installation.journal)),
         (installation.confirm, lambda: Pending.read(installation)),
@@ -183,40 +183,40 @@ def set_damaged_aside(installation: Installation) -> list[str]:
 def put_back(installation: Installation, pending: Pending) -> str:
     """Go back to the generation before the one that was not confirmed. Return a sentence that says what was done.
 
-    Errors: those of :func:`engine.perform`, and StoreError where there is nothing to go back to.
+    Errors: those of :func:`engine.perform_at_least`, StoreError where there is nothing to go back to, and OSError where
+    the rules are back, but that cannot be recorded.
     """
-    if installation.number == pending.before:
+    if installation.instead is not None:  # the record of what is not confirmed is damaged
+        note, undoes = "the last apply was not confirmed", None
+    elif installation.number == pending.before:
         disarm(installation)
         return "the unconfirmed apply had not taken effect: there is nothing to undo"
-    current = installation.current
-    assert current is not None
-    note = f"generation {current.number} was not confirmed"
-    draft = replace(earlier(installation, pending.before, note), undoes=current.reviewed)
+    else:
+        current = installation.current
+        assert current is not None
+        note, undoes = f"generation {current.number} was not confirmed", current.reviewed
+    draft = replace(earlier(installation, pending.before, note), undoes=undoes)
     plan = planning.make_plan(installation, draft, going_back=True)
-    try:
-        engine.perform(plan, installation, draft, lambda _: None)
-    except OSError:
-        _without_record(plan, installation, pending)
-    except errors.Restored as error:
-        if not isinstance(error.cause, OSError):
-            raise
-        _without_record(plan, installation, pending)
+    if engine.perform_at_least(plan, installation, draft, lambda _: None) is not None:
+        installation.make_current(pending.before)
+        installation.forget_unborn()
     disarm(installation)
     return "; ".join([f"{draft.note}: {_back(pending.before)}", *plan.left])
 
 
-def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pending) -> None:
-    """Go back where nothing can be written, on a full disk for instance: put the rules back first, then record it.
-
-    Errors: StepError, Broken; OSError where the rules are back, but that cannot be recorded.
-    """
-    recovery.arrive(plan.machine, plan.wanted, plan.transition)
-    installation.make_current(pending.before)
-    installation.forget_unborn()
-
-
 def _back(before: int | None) -> str:
     return "all that svcc had put in place is removed again" if before is None else f"generation {before} is back"
+
+
+def due(installation: Installation) -> int | None:
+    """Return the number of the generation that is to be in place once :func:`settle` has done its work, which it may
+    not be able to record. None: nothing of ours. Errors: OSError, StoreError."""
+    journal = Journal.read(installation.journal)
+    number = installation.number
+    if journal is not None:
+        number = journal.after if journal.switched or number == journal.after else journal.before
+    pending = Pending.read(installation)
+    return pending.before if pending is not None and pending.over else number
 
 
 def earlier(installation: Installation, number: int | None, note: str) -> Draft:

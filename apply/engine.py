@@ -21,7 +21,7 @@ from svcc.apply.fingerprints import record_fingerprints, recorded_parts
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
-from svcc.apply.recovery import converge, what_differs
+from svcc.apply.recovery import arrive, converge, what_differs
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Phase, Step, StepError
 
@@ -134,6 +134,31 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
             record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints}, empty)
     _forget_connections(plan, tell)
     return generation
+
+
+def perform_at_least(
+    plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft, tell: Tell
+) -> OSError | None:
+    """Carry out the plan also where nothing can be written, on a full disk for instance. Return why it is not recorded;
+    None where it is. For what puts back rules that are recorded already.
+
+    Errors: Restored, Broken; StoreError where nothing was begun.
+    """
+    try:
+        perform(plan, installation, draft, tell)
+    except OSError as error:
+        why = error
+    except Restored as error:
+        if not isinstance(error.cause, OSError):
+            raise
+        why = error.cause
+    else:
+        return None
+    try:
+        arrive(plan.machine, plan.wanted, plan.transition)
+    except StepError as error:
+        raise Broken(error, what_differs(plan.machine, plan.wanted)) from why
+    return why
 
 
 def _empty_parts(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft) -> frozenset[str]:

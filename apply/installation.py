@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from svcc.apply.summary import Summary
 from svcc.compiler.prefix import fault
 from svcc.kernel.json_values import members
 from svcc.targets import find
-from svcc.targets.bundle import read_bundle
+from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
 from svcc.targets.reading import RefusedText
 
@@ -37,6 +37,14 @@ _SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source
 DRAFTED = {suffix: f"{suffix}.whole" for suffix in ("bundle", "services", "program")}
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What counts as in place where the record of that is damaged, until something is recorded again."""
+
+    number: int | None  # None: no generation is whole
+    lost: str  # what was in place last, where this is not known to be the same: "generation 2"
+
+
 class Installation:
     """Everything under one prefix on this machine."""
 
@@ -47,6 +55,8 @@ class Installation:
         self.confirm = path / "confirm.json"
         self.keeper = path / "keeper"
         self.health = path / "health.jsonl"  # how an agent noted that endpoints stand (svcc.agent.standings)
+        self.instead: Instead | None = None  # set while what is in place by the record is damaged (svcc.apply.mending)
+        self._bundles: dict[int, Bundle] = {}  # bundles that were made anew, by generation: they may not be on disk
         self._summaries: dict[int, Summary] = {}  # summaries read so far, by generation; a summary never changes
         self._digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # each file's identity, size and times; its digest
 
@@ -79,6 +89,8 @@ class Installation:
     @property
     def number(self) -> int | None:
         """The number of the current generation; None where there is none. Errors: StoreError."""
+        if self.instead is not None:
+            return self.instead.number
         try:
             return int((self.path / "current").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -95,7 +107,9 @@ class Installation:
         not."""
         if self.journal.exists():  # it says what was in place
             return False
-        return any(number > 1 or self.file(number, "looks").exists() for number in self.numbers())
+        if any(number > 1 or self.file(number, "looks").exists() for number in self.numbers()):
+            return True
+        return any(self.path.glob("current.damaged")) or any(self.path.glob("*.json.damaged"))
 
     @property
     def current(self) -> Generation | None:
@@ -138,6 +152,8 @@ class Installation:
             return None
         if generation.base is not None:
             return self._compiled(generation)
+        if (known := self._bundles.get(generation.number)) is not None:
+            return known
         path = self.file(generation.number, "bundle")
         text = text_of(path)
         if sha256(bytes_of(text)).hexdigest() != generation.hash:
@@ -294,13 +310,26 @@ class Installation:
 
     # ---- writing, under the store's lock
 
+    def make_anew(self, number: int, bundle: Bundle | None, summary: Summary) -> None:
+        """Have a bundle and services for a generation in place of files that are damaged. ``bundle``: None where that
+        file is whole. What cannot be written is known to this object alone."""
+        self._summaries[number] = summary
+        texts = {"services": json.dumps(summary.to_json())}
+        if bundle is not None:
+            self._bundles[number], texts["bundle"] = bundle, bundle_text(bundle)
+        with suppress(OSError):
+            for suffix, text in texts.items():
+                files.write(self.file(number, suffix), text)
+
     def forget_health(self) -> None:
         """Remove what an agent noted of the endpoints, as something else decides now who is served. The next agent
         takes those for up that are served then. Errors: OSError."""
         files.remove(self.health)
 
     def set_aside(self, path: Path) -> None:
-        """Rename a damaged file, so that svcc does not read it again and it is still kept. Errors: OSError."""
+        """Rename a damaged file, if there is one: svcc does not read it again, and it is kept. Errors: OSError."""
+        if not os.path.lexists(path):
+            return
         kept = path.with_name(f"{path.name}.damaged")
         if kept.is_dir() and not kept.is_symlink():
             shutil.rmtree(kept)
@@ -308,45 +337,10 @@ class Installation:
             kept.unlink(missing_ok=True)
         os.replace(path, kept)
 
-    def mend(self) -> list[str]:
-        """Set damaged files aside, so that a command can go on from what the kernel holds. Return what was damaged.
-
-        Where the current generation is damaged, the newest undamaged one becomes the current one. Without one, there is
-        no generation any more.
-        """
-        damages = []
-        try:
-            if (current := self.current) is not None:
-                self.check(current.number)
-        except StoreError as error:
-            damages.append(str(error))
-            newest = next((number for number in sorted(self.numbers(), reverse=True) if self._undamaged(number)), None)
-            if (self.path / "current").exists():
-                self.set_aside(self.path / "current")
-            if newest is not None:
-                self.make_current(newest)
-            else:
-                for number in self.numbers():
-                    self.forget(number)
-        for number in self.numbers():
-            try:
-                self.generation(number)
-            except StoreError as error:
-                damages += [str(error)] if str(error) not in damages else []
-                self.set_aside(self.file(number, "json"))
-        return damages
-
-    def _undamaged(self, number: int) -> bool:
-        try:
-            self.check(number)
-        except StoreError:
-            return False
-        return True
-
     def record(self, draft: Draft | ChangeDraft) -> Generation:
         """Write a new generation and return it. It is not the current one yet. Errors: StoreError, OSError."""
         files.make_directory(self.path)
-        number = max([*self.numbers(), self.number or 0, 0]) + 1
+        number = max([*self._taken(), self.number or 0, 0]) + 1
         generation = Generation(
             number,
             draft.target,
@@ -416,9 +410,13 @@ class Installation:
         """
         if number is None:
             files.remove(self.path / "current")
+            self.instead = None
             return
+        if (self.path / "current").is_dir():
+            self.set_aside(self.path / "current")
         files.write(self.path / "current", f"{number}\n")
-        kept = [one for one in reversed(self._readable()) if one.number <= number]
+        self.instead = None
+        kept = [one for one in reversed(self.readable()) if one.number <= number]
         reviewed = [one.number for one in kept if one.of is None]
         notes = [one.number for one in kept if one.of is not None]  # the same program, again or served in another way
         going = {*reviewed[: -KEPT - 1], *notes[:-_NOTES]} - {number}
@@ -426,7 +424,7 @@ class Installation:
         for old in sorted(going - needed):
             self.forget(old)
 
-    def _readable(self) -> list[Generation]:
+    def readable(self) -> list[Generation]:
         """Return the generations that can be read, the newest first."""
         found = []
         for number in sorted(self.numbers(), reverse=True):
@@ -446,7 +444,10 @@ class Installation:
                 path.unlink(missing_ok=True)
 
     def forget_unborn(self) -> None:
-        """Remove the generations that were written and never became current: all after the current one."""
+        """Remove the generations that were written and never became current: all after the current one. Where that one
+        is damaged, it is not known which these are."""
+        if self.instead is not None:
+            return
         for number in self.numbers():
             if number > (self.number or 0):
                 self.forget(number)
@@ -454,6 +455,11 @@ class Installation:
     def file(self, number: int, suffix: str) -> Path:
         """Return the path of a generation's file with a suffix."""
         return self.path / f"{number:06}.{suffix}"
+
+    def _taken(self) -> list[int]:
+        """Return the numbers of the generations that are kept, also of those whose description is damaged."""
+        aside = (path.name.partition(".")[0] for path in self.path.glob("*.json.damaged"))
+        return [*self.numbers(), *(int(number) for number in aside if number.isdigit())]
 
     def numbers(self) -> list[int]:
         """Return the numbers of the generations that are kept, in no order."""

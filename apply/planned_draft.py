@@ -56,7 +56,8 @@ class PlannedDraft:
             raise Unconfirmed(installation.number)
         engine.warn_of_foreign(plan, tell)
         current = installation.current
-        again = current is not None and not plan.changes_services and is_recorded(installation, current, draft)
+        known = installation.instead is None and not plan.changes_services
+        again = current is not None and known and is_recorded(installation, current, draft)
         if current is not None and again and plan.empty and not plan.forgotten_routes:
             engine.note_findings(plan, installation, draft)
             return current

@@ -7,6 +7,7 @@ from svcc.apply.errors import Broken, NotTaken
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
 from svcc.apply.machine import Machine
+from svcc.apply.mending import mend
 from svcc.apply.state_files import damaged
 from svcc.apply.states import States
 from svcc.kernel.steps import Change, StepError
@@ -87,7 +88,7 @@ def end(installation: Installation, journal: Journal, *, forward: bool) -> None:
     """Close a journal: make the new generation the current one (``forward``), or the old one, and forget the new
     one."""
     current = journal.after if forward else journal.before
-    if installation.number != current:
+    if installation.instead is not None or installation.number != current:
         installation.make_current(current)
     journal.remove()
     if not forward:
@@ -99,3 +100,4 @@ def give_up(installation: Installation) -> None:
     journal = Journal.read(installation.journal)
     if journal is not None:
         end(installation, journal, forward=installation.number == journal.after)
+        mend(installation)  # what was in place before may be damaged

@@ -19,6 +19,16 @@ class StoreError(SvccError):
     """The state directory cannot be used; the message says why."""
 
 
+class Damaged(StoreError):
+    """A file of the state directory is damaged. ``path``: the file; ``what``: which it is and why, as a sentence."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.what = f"{path} is damaged ({why})"
+        remedy = "run `svcc apply` or `svcc delete`: both go on from what is in the kernel"
+        super().__init__(f"{self.what}; {remedy}")
+
+
 class Locked(StoreError):
     """Another process holds the lock."""
 
@@ -49,11 +59,9 @@ def trust(directory: Path) -> None:
         raise StoreError(f"others may write to {directory}, and change what is applied: chmod go-w {directory}")
 
 
-def damaged(path: Path, why: str) -> StoreError:
+def damaged(path: Path, why: str) -> Damaged:
     """Return the error that a file of the state directory is damaged, with what to do. ``why``: part of a sentence."""
-    return StoreError(
-        f"{path} is damaged ({why}); run `svcc apply` or `svcc delete`: both go on from what is in the kernel"
-    )
+    return Damaged(path, why)
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record:

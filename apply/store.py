@@ -23,13 +23,14 @@ All are written so that they are whole or not there, and only their owner can re
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from svcc.apply import files
 from svcc.apply.installation import Installation
@@ -87,7 +88,7 @@ class Store:
         """Hold the lock alone. ``patience``: the seconds to wait for it at most. Errors: Locked."""
         files.make_directory(self.root)
         self._trusted()
-        with open(self.root / "lock", "a+", encoding="utf-8", opener=private) as file:
+        with _opened(self.root / "lock") as file:
             _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
             self._before = self.stamp
             try:
@@ -112,9 +113,22 @@ class Store:
             yield self.stamp
 
 
+def _opened(path: Path) -> TextIO:
+    """Open the lock to write into it; on a read-only file system, where flock(2) takes it as well, to read it.
+
+    Errors: OSError, StoreError.
+    """
+    try:
+        return open(path, "a+", encoding="utf-8", opener=private)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return open(path, encoding="utf-8", opener=private)
+
+
 def _say_who(handle: int) -> str:
     """Write into the lock file which process holds it, and when it took it. Return that text; "" where it could not be
-    written, on a full disk for example. The lock is held all the same."""
+    written, on a full or read-only disk for example. The lock is held all the same."""
     stamp = f"{os.getpid()} {time.monotonic_ns()}\n"
     with suppress(OSError):
         os.ftruncate(handle, 0)

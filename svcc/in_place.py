@@ -50,6 +50,7 @@ def in_place(store: Store, file: str, target: str, node: str | None, early: Earl
 
 
 def _planned(installation: Installation, generation: Generation, early: EarlyReadings | None) -> InPlace | None:
+    installation.check(generation.number)  # an apply is what mends a record
     scope = Scope(generation.prefix, generation.device)
     plan = nothing_to_do(installation, generation, early)
     draft = None

@@ -214,7 +214,8 @@ def _apply(
     store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    again = current is not None and _is_again(installation, current, draft, plan)
+    whole = installation.instead is None
+    again = current is not None and whole and _is_again(installation, current, draft, plan)
     if current is not None and again and plan.empty and not plan.forgotten_routes:
         engine.note_findings(plan, installation, draft)
         _warn(plan, installation, draft, quiet=quiet)

@@ -81,7 +81,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     draft = Draft(None, scope, Summary(), "", "delete", undoes=confirm.waiting(installation))
     plan = planning.make_plan(installation, draft)
     need_no_foreign(plan)
-    if plan.empty and (current is None or current.target is None):
+    if plan.empty and installation.instead is None and (current is None or current.target is None):
         return _NOTHING, outcome(installation, before, objects=0)
     removed = count(len(plan.changes), "object")
     if not yes:
