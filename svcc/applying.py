@@ -234,17 +234,26 @@ def unfinished_of(installation: Installation) -> str:
     return f"generation {installation.number} waits {pending.seconds_left:.0f} s for `{keep}`"
 
 
-def carry_out(
-    plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool, again: bool = False
-) -> int:
-    """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`.
+def carry_out(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
+    """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`."""
+    with _checked(plan, quiet=quiet) as progress:
+        installation.forget_health()
+        return engine.perform(plan, installation, draft, progress).number
 
-    ``again``: whether the draft is the generation in place, which is served as an agent noted that its endpoints stand.
+
+def carry_out_again(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> OSError | None:
+    """Check and perform the plan of what is recorded already, and is served as an agent noted that its endpoints stand.
+
+    Return why nothing was recorded, and errors: as of :func:`engine.perform_at_least`.
     """
+    with _checked(plan, quiet=quiet) as progress:
+        return engine.perform_at_least(plan, installation, draft, progress)
+
+
+@contextmanager
+def _checked(plan: ExecutionPlan, *, quiet: bool) -> Iterator[Progress]:
     progress = Progress(quiet=quiet)
     engine.warn_of_foreign(plan, progress)
     with signals.held_off(leave=False), signals.impatient():
         engine.check(plan, progress, every=False)
-        if not again:
-            installation.forget_health()
-        return engine.perform(plan, installation, draft, progress).number
+        yield progress

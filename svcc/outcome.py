@@ -23,8 +23,14 @@ def number_before(installation: Installation) -> int | None:
 
 
 def outcome(installation: Installation, before: int | None, **more: Any) -> dict[str, Any]:
-    """Return which generation was in place and which is now. ``more``: further members of this command's JSON."""
-    current = installation.current
+    """Return which generation was in place and which is now; null where its file is damaged.
+
+    ``more``: further members of this command's JSON.
+    """
+    try:
+        current = installation.current
+    except StoreError:
+        current = None
     prefix = installation.name.upper() if current is None else current.prefix
     number = None if current is None else current.number
     return {"version": 1, "prefix": prefix, "changed": number != before, "before": before, "generation": number, **more}
