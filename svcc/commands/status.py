@@ -21,6 +21,7 @@ from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
 from svcc.apply.served import unrecorded
+from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.applying import Cause, explained, remember
@@ -127,31 +128,33 @@ class _Look:
     health: Health
     pending: Pending | None  # the apply that waits to be confirmed
     interrupted: bool  # whether an apply was stopped in the middle
+    undone: bool  # whether the apply that waited is undone, and only its record is left: nothing could be written
     otherwise: bool  # whether it serves the program in another way than somebody applied it
 
 
 def _look(installation: Installation, services: Sequence[str]) -> _Look:
-    current = installation.current
+    current, pending = installation.current, Pending.read(installation)
     if current is None:
         fail(
             "the first apply here was stopped in the middle: the next command that changes anything undoes it",
             Exit.DIFFERENT,
         )
-    summary = installation.summary(current)
+    back = None if pending is None or not pending.over else _gone_back(installation, pending)
+    if back is not None and pending is not None and pending.before is not None:
+        current = installation.generation(pending.before)
+    plan, draft = back or _planned(installation, current.number)
+    summary = draft.summary
     names = {one.service for one in summary.frontends}
     for name in services:
         if name not in names:
             hint = did_you_mean(name, names)
             fail(f"there is no service {name} in generation {current.number}{f': {hint}' if hint else ''}", Exit.INPUT)
-    draft = confirm.earlier(installation, current.number, "")
-    plan = planning.make_plan(installation, draft)
     frontends = [one for one in summary.frontends if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
     beside = unrecorded(plan, installation) if plan.changes and not services else ()
     frontends += beside
     used = conntrack.tally({one.protocol for one in frontends})
     rows, health = Rows(plan, summary, used, unrecorded=beside), Health.read(installation)
-    pending, interrupted = Pending.read(installation), Journal.read(installation.journal) is not None
     return _Look(
         installation,
         current,
@@ -163,9 +166,25 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
         changes,
         health,
         pending,
-        interrupted,
+        Journal.read(installation.journal) is not None,
+        back is not None,
         current.of is not None and installation.summary(installation.generation(current.of)) != summary,
     )
+
+
+def _planned(installation: Installation, number: int | None) -> tuple[ExecutionPlan, Draft]:
+    draft = confirm.earlier(installation, number, "")
+    return planning.make_plan(installation, draft), draft
+
+
+def _gone_back(installation: Installation, pending: Pending) -> tuple[ExecutionPlan, Draft] | None:
+    """Return the plan of what was before an apply that was not confirmed, where the kernel holds that already; else
+    None. Errors: StepError."""
+    try:
+        found = _planned(installation, pending.before)
+    except (StoreError, ValueError):  # what was before is damaged: it was not gone back to
+        return None
+    return found if found[0].empty else None
 
 
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
@@ -173,7 +192,10 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     target = current.target or "nothing"
     health = ", as its endpoints' health has it" if look.otherwise else ""
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
-    if look.pending is not None and look.pending.over:
+    if look.undone:
+        what = "It" if look.pending is None or look.pending.before is None else "What came after it"
+        yield f"{what} was not confirmed in time, and is undone. {_UNWRITTEN}"
+    elif look.pending is not None and look.pending.over:
         yield "Not confirmed in time: it will be undone, by the next command that changes anything at the latest"
     elif look.pending is not None:
         left = f"{look.pending.seconds_left:.0f} s"
@@ -196,6 +218,8 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
         yield from ("", "To put that right:")
         yield from object_lines(look.changes, look.summary, look.summary, everything=True)
 
+
+_UNWRITTEN = "The next command that changes anything records that, once it can write."
 
 #: In the place of a service, for frontends that the kernel alone has.
 _NOBODYS = "(none)"
@@ -240,6 +264,8 @@ def _counters(volume: Volume | None) -> tuple[str, str, str]:
 
 def _as_json(look: _Look) -> dict[str, Any]:
     pending = look.pending
+    if look.undone and pending is not None and pending.before is not None:  # the generation below is what was before
+        pending = None
     return {
         "generation": asdict(look.generation),
         "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.seconds_left), 1)},
