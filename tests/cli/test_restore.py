@@ -8,7 +8,7 @@ import pytest
 
 from support.damages import DAMAGES
 from support.schemas import follows
-from support.shell import OTHER, PROGRAM, A, B, Shell
+from support.shell import OTHER, PROGRAM, A, B, Shell, end_watchdog, time_runs_out
 
 pytestmark = pytest.mark.kernel
 
@@ -155,3 +155,19 @@ def test_a_rollback_goes_on_from_what_is_whole(shell: Shell, state: Path) -> Non
     assert shell.endpoints() == B
     assert shell.svcc("status").stderr == ""
     assert (state / "000003.json").exists()
+
+
+@pytest.mark.parametrize("words", [("restore",), ("rollback",)], ids=" ".join)
+def test_what_is_not_confirmed_goes_where_its_record_is_damaged(
+    shell: Shell, state: Path, words: tuple[str, ...]
+) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    end_watchdog(shell)
+    for suffix in ("bundle", "program"):
+        (state / f"000002.{suffix}").write_text("x")
+    time_runs_out(shell)
+    assert shell.endpoints() == B
+    assert "the last apply was not confirmed: generation 1 is back" in shell.svcc(*words).stderr
+    assert shell.endpoints() == A
+    assert shell.svcc("status").stderr == ""
