@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from svcc.apply.forwarding import forwarding
 from svcc.apply.machine import DRIVERS
 from svcc.apply.obstructions import no_ipv6, obstructions
 from svcc.apply.rehearsal import rehearse
@@ -156,10 +157,9 @@ def _holds_rules(variant: str) -> bool:
 
 def _examine_forwarding(target: str) -> Iterator[Finding]:
     """Say whether the kernel forwards packets. A node that does not forward serves no client but itself (ip-sysctl)."""
-    for name, path in (("IPv4", "net/ipv4/ip_forward"), ("IPv6", "net/ipv6/conf/all/forwarding")):
-        key = path.replace("/", ".")
-        on = _text(f"/proc/sys/{path}") == "1"
-        state, remedy = ("on", "") if on else ("off", f"sysctl -w {key}=1 (only if {name} is served)")
+    for family, name in ((4, "IPv4"), (6, "IPv6")):
+        found = forwarding(family)
+        state, remedy = ("off", f"{found.remedy()} (only if {name} is served)") if found.nowhere else ("on", "")
         if name == "IPv6" and (without := no_ipv6()):
             state, remedy = f"off: IPv6 is {without[0]}", f"{without[1].partition(' (')[0]} (only if IPv6 is served)"
         yield Finding(target, f"{name} forwarding", state, remedy, fatal=False)

@@ -15,6 +15,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.firewall.drops import drops
+from svcc.apply.forwarding import forwarding
 from svcc.apply.reverse_path import reverse_path_drops
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel import tools
@@ -128,18 +129,14 @@ def _forwarding(families: Collection[int], *, named: bool, switched_on: bool) ->
     ``named``: whether endpoints are known; only then each device is looked at. ``switched_on``: whether the apply turns
     forwarding on for all devices, so that only single devices can have it off.
     """
-    keys = {4: "ipv4/conf/{}/forwarding", 6: "ipv6/conf/{}/forwarding"}
-    for family in sorted(families):
-        key = "net.ipv4.ip_forward" if family == 4 else "net.ipv6.conf.all.forwarding"
-        if _sysctl(keys[family].format("all")) == "0":
-            if switched_on:
-                continue
-            yield Obstruction(f"IPv{family} forwarding", "off", f"sysctl -w {key}=1")
+    for found in map(forwarding, sorted(families)):
+        if switched_on and not found.everywhere:
             continue
-        for device in _devices() if named else ():
-            if _sysctl(keys[family].format(device)) == "0":
-                name = of_device(family, device, "forwarding")
-                yield Obstruction(f"IPv{family} forwarding from {device}", "off", f"sysctl -w {name}=1")
+        if found.nowhere:
+            yield Obstruction(f"IPv{found.family} forwarding", "off", found.remedy())
+            continue
+        for device in found.off if named else ():
+            yield Obstruction(f"IPv{found.family} forwarding from {device}", "off", found.remedy(device))
 
 
 def _sysctl(name: str) -> str:
@@ -147,10 +144,6 @@ def _sysctl(name: str) -> str:
         return (_SYS / name).read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _devices() -> list[str]:
-    return sorted(name for _, name in socket.if_nameindex() if name != "lo")
 
 
 # ---- routes
@@ -162,9 +155,7 @@ def _routes(endpoints: Collection[str], addresses: Collection[str]) -> Iterator[
         if why == _BROADCAST:
             yield Obstruction(f"endpoint {address}", why, "another address for it")
         elif why is not None:
-            length = 32 if ip_address(address).version == 4 else 128
-            remedy = f"ip route add {address}/{length} via ROUTER (or a route for its network)"
-            yield Obstruction(f"route to endpoint {address}", why, remedy)
+            yield Obstruction(f"route to endpoint {address}", why, _route(address))
     told: set[bool] = set()  # the families of which a missing default route was told
     for address in addresses:
         why, is_ipv6 = _unreachable(address), ":" in address
@@ -176,9 +167,15 @@ def _routes(endpoints: Collection[str], addresses: Collection[str]) -> Iterator[
             version = "-6 " if is_ipv6 else ""
             yield Obstruction(f"route to service address {address}", state, f"ip {version}route add default via ROUTER")
         elif why not in (None, _NONE):  # a blackhole, most likely, that a routing daemon announces
-            remedy = f"ip route add {address}/{128 if is_ipv6 else 32} via ROUTER (or a route for its network)"
             state = f"{why}: this machine's own clients cannot send there; all others can"
-            yield Obstruction(f"route to service address {address}", state, remedy)
+            yield Obstruction(f"route to service address {address}", state, _route(address))
+
+
+def _route(address: str) -> str:
+    """Return the command that makes a route to an address, also in the place of one that refuses it. Of IPv6's routes
+    to one address, the kernel takes that of the least metric, and `ip` gives 1024 if it is not told."""
+    where = f"{address}/128 via ROUTER metric 1" if ":" in address else f"{address}/32 via ROUTER"
+    return f"ip route replace {where} (or a route for its network)"
 
 
 def _unreachable(address: str) -> str | None:

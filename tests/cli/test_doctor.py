@@ -74,7 +74,7 @@ def test_what_keeps_packets_from_the_services_that_are_applied_is_named(shell: S
     assert found() == any_service
     shell.svcc("apply", "a.dsl", "-t", target)
     of_these = {  # one of each network
-        "route to endpoint 100.64.0.3": "ip route add 100.64.0.3/32 via ROUTER",
+        "route to endpoint 100.64.0.3": "ip route replace 100.64.0.3/32 via ROUTER",
         "route to service address 198.19.10.1": "ip route add default via ROUTER",
     }
     assert found() == any_service | of_these

@@ -74,7 +74,8 @@ def test_what_lives_is_not_named(net: Net, words: list[str]) -> None:
     else:
         for each in words:
             net.run(each)
-    assert net.flow("198.19.10.1", 53).answered_by() == "100.64.0.9:5353"
+    flows = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
+    assert [flow.answered_by() for flow in flows] == ["100.64.0.9:5353", "fd00:64::9:5353"]
     assert found(net) == []
 
 
@@ -120,6 +121,18 @@ def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
     assert [(one.subject, one.state) for one in named] == [("route to endpoint 192.0.2.9", "none")]
     mend(net, [one.remedy for one in named], "100.64.0.1")
     assert (found(net, text), flow.answered_by()) == ([], "192.0.2.9:5353")
+
+
+@pytest.mark.parametrize("kind", ["blackhole", "unreachable", "prohibit"])
+def test_the_remedy_for_a_route_that_refuses_takes_its_place(net: Net, kind: str) -> None:
+    net.apply(PROGRAM)
+    net.run(f"ip route add {kind} 100.64.0.9")
+    net.run(f"ip route add {kind} fd00:64::9 metric 20")  # as routing daemons give them
+    flows = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
+    assert all(flow.silent() for flow in flows)
+    for family, router in (("100", "100.64.0.1"), ("fd00", "fd00:64::1")):
+        mend(net, [one.remedy for one in found(net) if one.subject.startswith(f"route to endpoint {family}")], router)
+    assert (found(net), [flow.answered_by() for flow in flows]) == ([], ["100.64.0.9:5353", "fd00:64::9:5353"])
 
 
 def test_an_address_that_all_of_a_network_answer_to_is_named(net: Net) -> None:

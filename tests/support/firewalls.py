@@ -198,4 +198,9 @@ LIVE: dict[str, list[str]] = {
         "iptables-legacy -A pods -d 100.64.0.0/24 -j ACCEPT",
         "iptables-legacy -A pods -s 100.64.0.0/24 -j ACCEPT",
     ],
+    "forwarding of devices": ["sysctl -qw net.ipv4.ip_forward=0"]
+    + [f"sysctl -qw net.ipv4.conf.{device}.forwarding=1" for device in ("client", "pods")],
+    "devices that are no routers by IPv6": [
+        f"sysctl -qw net.ipv6.conf.{device}.forwarding=0" for device in ("client", "pods")
+    ],
 }
