@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -21,6 +22,7 @@ from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel import tools
 from svcc.kernel.json_values import items, parsed_of_ip
 from svcc.kernel.link.difference import PART
+from svcc.kernel.link.reading import links
 from svcc.kernel.steps import StepError
 from svcc.kernel.sysctl.settings import of_device
 
@@ -54,18 +56,19 @@ def obstructions(
     nftables tables.
     """
     families = {one.version for summary in served for one in summary.frontends} or {4, 6}
-    endpoints = _endpoints(served)
+    own = _own() if served else frozenset()
+    endpoints = _endpoints(served, own)
     addresses = _addresses(served) if translated else []
     if endpoints and 6 in families and (without := no_ipv6()):
         yield Obstruction("IPv6", *without)
         families, endpoints, addresses = families - {6}, _of_ipv4(endpoints), _of_ipv4(addresses)
-    yield from _forwarding(families, named=bool(endpoints), switched_on=not translated)
-    for one in drops(served, families, translated=translated, ours=ours):
+    yield from _forwarding(families - _served_here(served, own), named=bool(endpoints), switched_on=not translated)
+    for one in drops(served, families, translated=translated, ours=ours, own=own):
         yield Obstruction(*one)
     yield from _routes(endpoints, addresses)
     yield from _reverse_paths(endpoints)
     bypassed = any(one.bypassed for summary in served for one in summary.frontends)
-    passing = _endpoints(served, answering_through=True) if bypassed else endpoints
+    passing = _endpoints(served, own, answering_through=True) if bypassed else endpoints
     yield from _bridges(passing if 6 in families else _of_ipv4(passing))
 
 
@@ -83,26 +86,44 @@ def _of_ipv4(addresses: Collection[str]) -> list[str]:
     return [one for one in addresses if ":" not in one]
 
 
-def _endpoints(served: Collection[Summary], *, answering_through: bool = False) -> list[str]:
-    """Return the address of one endpoint for each network of endpoints. ``answering_through``: only of endpoints whose
-    answers pass this machine."""
+def _own() -> frozenset[str]:
+    """Return the addresses of this machine. Packets to an endpoint that has one of them go nowhere else."""
+    with suppress(StepError):
+        held = (held.address for link in links() for held in link.addresses if held.address)
+        return frozenset(str(ip_address(one)) for one in held)
+    return frozenset()
+
+
+def _served_here(served: Collection[Summary], own: Collection[str]) -> set[int]:
+    """Return the families that have endpoints, all of them this machine itself."""
+    some = [one for summary in served for one in summary.frontends if one.endpoints]
+    elsewhere = {one.version for one in some if any(address not in own for address, _, _ in one.endpoints)}
+    return {one.version for one in some} - elsewhere
+
+
+def _endpoints(served: Collection[Summary], own: Collection[str], *, answering_through: bool = False) -> list[str]:
+    """Return the address of one endpoint for each network of endpoints that are not this machine itself.
+
+    ``answering_through``: only of endpoints whose answers pass this machine.
+    """
     found: dict[str, str] = {}
     for summary in served:
         for frontend in summary.frontends:
             if not (answering_through and frontend.bypassed):
-                _add_networks(found, frontend)
+                _add_networks(found, frontend, own)
     return list(found.values())[:_LOOKED_AT]
 
 
-def _add_networks(found: dict[str, str], frontend: ServedFrontend) -> None:
+def _add_networks(found: dict[str, str], frontend: ServedFrontend, own: Collection[str]) -> None:
     """Add the networks of a frontend's endpoints, each with the first of them that is met."""
     if frontend.version != 4:
         for address, _, _ in frontend.endpoints:
-            found.setdefault(_network(address), address)
+            if address not in own:
+                found.setdefault(_network(address), address)
         return
     for address, _, _ in frontend.endpoints:  # as `_network` has it, without a call for each of a hundred thousand
         network = address.rpartition(".")[0]
-        if network not in found:
+        if network not in found and address not in own:
             found[network] = address
 
 

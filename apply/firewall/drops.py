@@ -2,8 +2,10 @@
 
 What arrives passes PREROUTING, where it can also be kept from connection tracking, so that no rule translates it.
 Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD and POSTROUTING.
-The kernel's own balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT and
-POSTROUTING; the answer passes FORWARD (net/netfilter/ipvs/ip_vs_core.c).
+To an endpoint that is this machine itself it passes INPUT, and the answer OUTPUT and POSTROUTING. The kernel's own
+balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT and POSTROUTING; the answer
+passes FORWARD. A packet to this machine itself just goes on through INPUT (net/netfilter/ipvs/ip_vs_core.c,
+ip_vs_xmit.c).
 """
 
 from __future__ import annotations
@@ -46,7 +48,12 @@ class _To(NamedTuple):
 
 
 def drops(
-    served: Collection[Summary], families: Collection[int], *, translated: bool, ours: Collection[str] = ()
+    served: Collection[Summary],
+    families: Collection[int],
+    *,
+    translated: bool,
+    ours: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> Iterator[Drop]:
     """Yield each place where packets of the services are dropped; where none is served, each place where packets of any
     service would be.
@@ -59,26 +66,42 @@ def drops(
     known, arriving = bool(frontends), [*firewalls("prerouting", ours)]
     if translated:
         ends = _ends(frontends) or _nobody(families)
+        here, there = _parted(ends, own)
         early = [one for one in arriving if one.priority < _DSTNAT]
         late = [one for one in arriving if one.priority > _DSTNAT]
         yield from _to_addresses(early, clients, known=known)
-        yield from _answers(early, ends, known=known)
-        yield from _translated([*late, *firewalls("forward", ours), *firewalls("postrouting", ours)], ends)
+        yield from _answers(early, there, known=known)
+        yield from _translated(late, [*_requests(ends, "dnat"), *_replies(there, "dnat")])
+        if there:
+            passed = [*firewalls("forward", ours), *firewalls("postrouting", ours)]
+            yield from _translated(passed, [*_requests(there, "dnat"), *_replies(there, "dnat")])
+        if here:
+            yield from _translated(firewalls("input", ours), _requests(here, "dnat"))
+            yield from _translated(firewalls("output", ours), _replies(here, "dnat"))
         return
     ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
+    _, there = _parted(ends, own)
     arriving = [replace(one, needs_tracking=False) for one in arriving]
     yield from _to_addresses([*arriving, *firewalls("input", ours)], clients, known=known)
-    yield from _to_addresses(
-        [*firewalls("output", ours), *firewalls("postrouting", ours)], _sent(frontends), known=True
-    )
-    yield from _answers([*arriving, *firewalls("forward", ours)], ends, known=known)
+    sent = [*firewalls("output", ours), *firewalls("postrouting", ours)]
+    yield from _to_addresses(sent, _parted(_sent(frontends), own)[1], known=True)
+    yield from _answers([*arriving, *firewalls("forward", ours)], there, known=known)
+
+
+def _parted(ends: Iterable[_To], own: Collection[str]) -> tuple[list[_To], list[_To]]:
+    """Return those of some destinations that are this machine itself, and the others."""
+    here: list[_To] = []
+    there: list[_To] = []
+    for one in ends:
+        (here if str(one.address) in own else there).append(one)
+    return here, there
 
 
 # ---- rules that translate
 
 
-def _translated(found: Iterable[Firewall], ends: Collection[_To]) -> Iterator[Drop]:
-    packets = [*_requests(ends, "dnat"), *_replies(ends, "dnat")]
+def _translated(found: Iterable[Firewall], some: Iterable[Packet]) -> Iterator[Drop]:
+    packets = [*some]
     for one in found:
         if (place := _first(one, packets)) is not None:
             if one.tool == "nft":

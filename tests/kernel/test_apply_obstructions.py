@@ -110,6 +110,29 @@ def test_the_remedy_for_a_device_with_a_dot_in_its_name_works(net: Net) -> None:
     assert flow.answered_by() == "100.64.0.9:5353"
 
 
+def test_endpoints_that_are_this_machine_need_its_input_and_no_forwarding(net: Net) -> None:
+    text = PROGRAM.replace("{ 100.64.0.9; fd00:64::9 }", "{ 100.64.0.254; fd00:64::fe }")
+    for own in ("100.64.0.254", "fd00:64::fe"):
+        net.add_own_endpoint(own)
+    net.apply(text)
+    for words in (
+        "sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0",
+        "iptables-nft -P FORWARD DROP",
+        "ip6tables-legacy -P FORWARD DROP",
+    ):
+        net.run(words)
+    flows = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
+    answered = ["100.64.0.254:5353", "fd00:64::fe:5353"]
+    assert ([flow.answered_by() for flow in flows], found(net, text)) == (answered, [])
+    for chain in ("INPUT", "OUTPUT"):
+        net.run(f"iptables-nft -P {chain} DROP")
+        assert flows[0].silent()
+        named = found(net, text)
+        assert [one.subject for one in named] == [f"iptables filter {chain}"]
+        mend(net, [one.remedy for one in named])
+        assert ([flow.answered_by() for flow in flows], found(net, text)) == (answered, [])
+
+
 def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
     text = PROGRAM.replace("{ 100.64.0.9;", "{ 192.0.2.9;")
     net.run("ip route del default")

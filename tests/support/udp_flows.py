@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from support.apply_world import World
@@ -82,6 +82,12 @@ class Net:
         """Add an endpoint on a network to which the node has no route."""
         with self.pods.entered():
             _run(f"ip addr add {address}/32 dev lo")
+            answering = _Answering([_server(address, 5353)])
+        self._held.callback(answering.end)
+
+    def add_own_endpoint(self, address: str) -> None:
+        """Have the node itself be an endpoint, at one of its addresses."""
+        with self.node.entered():
             answering = _Answering([_server(address, 5353)])
         self._held.callback(answering.end)
 
@@ -175,7 +181,8 @@ class _Answering(threading.Thread):
                 assert isinstance(one, socket.socket)
                 asked, sender = one.recvfrom(10)
                 own = one.getsockname()
-                one.sendto(f"{own[0]}:{own[1]} {sender[0]}:{sender[1]} {asked.decode()}".encode(), sender)
+                with suppress(PermissionError):  # the machine's own rules may drop what it sends
+                    one.sendto(f"{own[0]}:{own[1]} {sender[0]}:{sender[1]} {asked.decode()}".encode(), sender)
 
     def end(self) -> None:
         self._wake.send(b"x")
