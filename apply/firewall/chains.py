@@ -12,11 +12,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from svcc.apply.firewall import iptables, nft
-from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rules, dropped
+from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rule, Rules, dropped
 from svcc.kernel import tools
 from svcc.kernel.json_values import Json, integer, items, members, parsed, string
 from svcc.kernel.steps import StepError
@@ -33,6 +33,7 @@ _TABLES = {
     "output": {**_RAW, **_MANGLE, **_FILTER, **_SECURITY},
     "postrouting": _MANGLE,
 }
+_NAT = {"nat": -100}
 #: Types of nftables' chains that may drop packets and translate none. iptables' mangle OUTPUT has the second.
 _TYPES = ("filter", "route")
 _IPTABLES = {"ip": "iptables", "ip6": "ip6tables"}
@@ -55,6 +56,7 @@ class Firewall:
     hook: str
     priority: int  # its place among the chains of its hook
     words: str = ""  # why they, or some of them, could not be read
+    does: str = "drops"  # what it does to packets that are lost
     needs_tracking: bool = True  # whether a packet that is kept from connection tracking is lost
 
     @property
@@ -98,27 +100,59 @@ class Firewall:
         return self.tool if self.table == "filter" else f"{self.tool} -t {self.table}"
 
 
-def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
+def firewalls(hook: str, ours: Collection[str] = (), of: str = "filter") -> Iterator[Firewall]:
     """Yield the base chains of a hook: prerouting, forward, input, output or postrouting.
 
-    ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's prefixes are left
-    out as well: the rules that lead there now may be removed by the apply.
+    ``of``: their type, "filter" or "nat". iptables' nat table is read when a chain's rules are asked for, as it may be
+    full of svcc's. ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's
+    prefixes are left out as well: the rules that lead there now may be removed by the apply.
     """
-    yield from _of_nft(hook, ours)
+    yield from _of_nft(hook, ours, of)
     for family, tool, names in _LEGACY:
         path = Path("/proc/thread-self/net", names)
         present = path.read_text(encoding="ascii").split() if path.exists() else ()
-        for table, priority in _TABLES[hook].items():
+        for table, priority in _tables(hook, of).items():
             save = f"{tool}-legacy-save"
             if table in present and tools.find(save):
-                done = tools.run([save, "-t", table])
-                rules, policies = iptables.read(done.stdout, ours)
-                chain = hook.upper()
-                policy = policies.get(chain, Kind.ACCEPT)
+                chain, policy = hook.upper(), Kind.ACCEPT
+                if of == "nat":
+                    rules = _when_asked([save, "-t", table], ours)
+                else:
+                    rules, policies = iptables.read(tools.run([save, "-t", table]).stdout, ours)
+                    policy = policies.get(chain, Kind.ACCEPT)
                 yield Firewall(frozenset({family}), table, chain, f"{tool}-legacy", policy, rules, hook, priority)
 
 
-def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
+def _tables(hook: str, of: str) -> Mapping[str, int]:
+    return _NAT if of == "nat" else _TABLES[hook]
+
+
+def _when_asked(save: list[str], ours: Collection[str]) -> Rules:
+    """Return the rules of a table of iptables', which is read when they are asked for; none if the tool is missing."""
+
+    @cache
+    def whole() -> Rules:
+        return iptables.read(tools.run(save).stdout if tools.find(save[0]) else "", ours)[0]
+
+    def rules(chain: str) -> Sequence[Rule]:
+        return whole()(chain)
+
+    return rules
+
+
+def families_translated(hook: str, ours: Collection[str]) -> frozenset[int]:
+    """Return the families of which svcc's nftables tables translate packets at a hook."""
+    found = (_FAMILIES[string(chain["family"])] for chain in _base_chains(hook, "nat") if chain["table"] in ours)
+    return frozenset[int]().union(*found)
+
+
+def _of_nft(hook: str, ours: Collection[str], of: str) -> Iterator[Firewall]:
+    for chain in _base_chains(hook, of):
+        if chain["table"] not in ours:
+            yield from _read(chain, ours)
+
+
+def _base_chains(hook: str, of: str) -> Iterator[Mapping[str, Json]]:
     if tools.find("nft") is None:
         return
     done = tools.run(["nft", "-j", "list", "chains"])
@@ -130,18 +164,22 @@ def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
         listed = ()
     for item in listed:
         chain = members(members(item).get("chain", {}))
-        filters = chain.get("hook") == hook and chain.get("type") in _TYPES
-        if filters and chain["family"] in _FAMILIES and chain["table"] not in ours:
-            yield from _read(chain, ours)
+        types = _TYPES if of == "filter" else (of,)
+        if chain.get("hook") == hook and chain.get("type") in types and chain["family"] in _FAMILIES:
+            yield chain
 
 
 def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall]:
     family, table, name, hook = (string(chain[name]) for name in ("family", "table", "name", "hook"))
+    if family != "inet" and name == hook.upper() and chain["type"] == "nat" and table in _NAT:
+        later, tool = _when_asked([f"{_IPTABLES[family]}-nft-save", "-t", table], ours), _command(_IPTABLES[family])
+        yield Firewall(_FAMILIES[family], table, name, tool, Kind.ACCEPT, later, hook, integer(chain["prio"]))
+        return
     listed, words = _listed(["-t", "list", "table", family, table])
     if _is_dormant(listed, family, table):
         return
     tool, shown, saved = "nft", f"{family} {table}", None
-    if family != "inet" and name == hook.upper() and table in _TABLES[hook]:
+    if family != "inet" and name == hook.upper() and table in _TABLES[hook] and chain["type"] != "nat":
         listed = None if listed is None else _without(listed, ours)
         saved, why = _saved(_IPTABLES[family], table, ours)
         if saved is not None:

@@ -16,6 +16,7 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from svcc.apply.firewall.chains import Firewall, firewalls
+from svcc.apply.firewall.nat import nat_chains
 from svcc.apply.firewall.rules import Dropped, Packet
 from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.addresses import Address
@@ -64,6 +65,8 @@ def drops(
     frontends = [one for summary in served for one in summary.frontends]
     clients = _frontends(served) if frontends else _nobody(families)
     known, arriving = bool(frontends), [*firewalls("prerouting", ours)]
+    if known:
+        yield from _taken(clients, ours, translated=translated)
     if translated:
         ends = _ends(frontends) or _nobody(families)
         here, there = _parted(ends, own)
@@ -100,6 +103,14 @@ def _parted(ends: Iterable[_To], own: Collection[str]) -> tuple[list[_To], list[
 # ---- rules that translate
 
 
+def _taken(clients: Collection[_To], ours: Collection[str], *, translated: bool) -> Iterator[Drop]:
+    """Yield each place where somebody else's rules translate what is sent to some destinations."""
+    addresses = {one.address for one in clients}
+    for hook in ("prerouting", "output"):
+        chains = nat_chains(hook, addresses, ours, translated=translated)
+        yield from _to_addresses(chains, clients, known=True, sent="what this machine sends to")
+
+
 def _translated(found: Iterable[Firewall], some: Iterable[Packet]) -> Iterator[Drop]:
     packets = [*some]
     for one in found:
@@ -118,7 +129,7 @@ def _first(firewall: Firewall, packets: Iterable[Packet]) -> Dropped | None:
 def _state(firewall: Firewall, place: Dropped, what: str) -> str:
     if place.place:
         word = "the rule of handle" if firewall.tool == "nft" else "rule"
-        does = "keeps from connection tracking, and so from being translated," if place.untracked else "drops"
+        does = "keeps from connection tracking, and so from being translated," if place.untracked else firewall.does
         return f"{word} {place.place} of {place.chain} {does} {what}"
     which = "its rules were not read" if firewall.rules is None else "not all of its rules were read"
     unread = f"; {which}: {firewall.words}" if firewall.words else ""
@@ -128,10 +139,13 @@ def _state(firewall: Firewall, place: Dropped, what: str) -> str:
 # ---- chains before those that translate, and all chains where the kernel's own balancer serves
 
 
-def _to_addresses(chains: Iterable[Firewall], to: Collection[_To], *, known: bool) -> Iterator[Drop]:
+def _to_addresses(
+    chains: Iterable[Firewall], to: Collection[_To], *, known: bool, sent: str = "what IPVS sends to"
+) -> Iterator[Drop]:
     """Yield each place in some chains where packets of new connections to some destinations are dropped.
 
-    ``known``: False where nothing is served, so that a remedy has VIP and PORT in the place of a destination.
+    ``known``: False where nothing is served, so that a remedy has VIP and PORT in the place of a destination. ``sent``:
+    how packets at the hook output are called.
     """
     for one in chains:
         found: dict[tuple[Dropped, int, str, int], list[Address]] = {}
@@ -144,14 +158,14 @@ def _to_addresses(chains: Iterable[Firewall], to: Collection[_To], *, known: boo
             number = str(port) if known else "PORT"
             nft = f"{_ip(version)} daddr {{ {some.replace(',', ', ')} }} {protocol} dport {number}"
             iptables = f"-d {some} -p {protocol} --dport {number}"
-            what = _what(one.hook, addresses, protocol, port) if known else "new connections to services"
+            to_them = sent if one.hook in ("output", "postrouting") else "what goes to"
+            what = _what(to_them, addresses, protocol, port) if known else "new connections to services"
             command = one.accept_command(place, nft, iptables)
             yield Drop(one.name, _state(one, place, what), _more(command, addresses, found))
 
 
-def _what(hook: str, addresses: Collection[Address], protocol: str, port: int) -> str:
+def _what(to: str, addresses: Collection[Address], protocol: str, port: int) -> str:
     some = ", ".join([str(address) for address in addresses][:2]) + (", …" if len(addresses) > 2 else "")
-    to = "what IPVS sends to" if hook in ("output", "postrouting") else "what goes to"
     return f"{to} port {port}/{protocol} of {some}"
 
 

@@ -28,6 +28,7 @@ _ENDS = {
     "DROP": Kind.DROP,
     "REJECT": Kind.DROP,
     "RETURN": Kind.RETURN,
+    **dict.fromkeys(("DNAT", "REDIRECT", "NETMAP"), Kind.TRANSLATE),
 }
 #: Targets that decide nothing: the packet goes on to the next rule.
 _GOES_ON = {"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TCPMSS", "ULOG", "AUDIT", "CHECKSUM", "CLASSIFY", "TRACE"}

@@ -15,6 +15,7 @@ from svcc.kernel.json_values import Json, items, members, string
 Elements: TypeAlias = Callable[[str, str], Sequence[Json] | None]
 
 _ENDS = {"accept": Kind.ACCEPT, "drop": Kind.DROP, "reject": Kind.DROP, "return": Kind.RETURN}
+_TRANSLATES = ("dnat", "redirect")
 _LEADS = {"jump": Kind.JUMP, "goto": Kind.GOTO}
 _PORTS = {"dport": "port", "sport": "source_port"}
 _ADDRESSES = {"daddr": "destination", "saddr": "source"}
@@ -80,6 +81,11 @@ def _rules(rule: Mapping[str, Json], place: str, elements: Elements) -> Iterator
             return
         elif name in _ENDS:
             yield Rule(tuple(conditions), _ENDS[name], "", place)
+            return
+        elif name in _TRANSLATES:
+            if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
+                conditions.append(Condition())  # by a map, which may not have the packet
+            yield Rule(tuple(conditions), Kind.TRANSLATE, "", place)
             return
         elif name in _LEADS:
             yield Rule(tuple(conditions), _LEADS[name], string(members(value)["target"]), place)

@@ -151,6 +151,7 @@ class Kind(Enum):
     JUMP = "jump"
     GOTO = "goto"
     RETURN = "return"
+    TRANSLATE = "translate"  # it gets another destination, and no later rule of any chain gives it one
     NOTHING = "nothing"  # it goes on to the next rule
     UNTRACK = "untrack"  # likewise, but connection tracking will pass it over, and so will all that translates
 
@@ -167,8 +168,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Where a packet is lost to services: by the rule at ``place`` of a chain, or, where that is "", by the chain's
-    policy."""
+    """Where a packet is lost to services, as it is dropped, or translated by somebody else: by the rule at ``place`` of
+    a chain, or, where that is "", by the chain's policy."""
 
     chain: str
     place: str = ""
@@ -207,7 +208,7 @@ def _walk(rules: Rules, chain: str, packet: Packet, *, sure: bool, named: bool, 
         meant = named or any(condition.names(packet) for condition in rule.conditions)
         if rule.kind is Kind.ACCEPT and (certain or meant):
             return Kind.ACCEPT
-        if rule.kind is Kind.DROP and certain:
+        if rule.kind in (Kind.DROP, Kind.TRANSLATE) and certain:
             return Dropped(chain, rule.place)
         if rule.kind is Kind.UNTRACK and certain and packet.state is None:
             return Dropped(chain, rule.place, untracked=True)

@@ -12,6 +12,7 @@ from support.firewalls import DEAD, FIREWALL, LIVE, TABLES
 from support.udp_flows import Flow, Net
 from svcc.apply.doctor import examine
 from svcc.apply.obstructions import Obstruction, obstructions
+from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
@@ -37,7 +38,7 @@ def net(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 def found(net: Net, text: str = PROGRAM) -> list[Obstruction]:
     with net.node.entered():
-        return list(obstructions([net.world.draft(text, net.target).summary]))
+        return list(obstructions([net.world.draft(text, net.target).summary], ours=["custom"]))
 
 
 def mend(net: Net, remedies: Sequence[str], router: str = "") -> None:
@@ -108,6 +109,117 @@ def test_the_remedy_for_a_device_with_a_dot_in_its_name_works(net: Net) -> None:
     assert [one.remedy for one in named] == ["sysctl -w net.ipv4.conf.lan/100.forwarding=1"]
     mend(net, [one.remedy for one in named])
     assert flow.answered_by() == "100.64.0.9:5353"
+
+
+#: What others load after svcc's rules and takes a service away, and the subject that is named.
+TAKEN: dict[str, tuple[list[str], str]] = {
+    "nft, earlier": (["nft -f -"], "nft ip taking c"),
+    "a forward": (
+        ["iptables -t nat -I PREROUTING -p udp --dport 53 -j DNAT --to-destination 192.0.2.50:30053"],
+        "iptables nat PREROUTING",
+    ),
+    "the other variant": (
+        ["iptables-legacy -t nat -A PREROUTING -d 198.19.0.0/16 -p udp -j REDIRECT --to-ports 9"],
+        "iptables-legacy nat PREROUTING",
+    ),
+    "in a chain": (
+        [
+            "iptables -t nat -N others",
+            "iptables -t nat -A others -p udp -m multiport --dports 53,54 -j REDIRECT --to-ports 9",
+            "iptables -t nat -I PREROUTING -j others",
+        ],
+        "iptables nat PREROUTING",
+    ),
+}
+#: What keeps packets only from rules that follow in the same table.
+ENDS = [f"iptables -t nat -I PREROUTING -d 198.19.0.0/16 -j {target}" for target in ("ACCEPT", "RETURN")]
+TAKING = """\
+table ip taking {
+  chain c { type nat hook prerouting priority -150;
+    udp dport 53 dnat to 192.0.2.50:30053
+  }
+  chain before { type nat hook prerouting priority -160;
+    ip daddr 198.19.10.1 accept comment "this ends this chain alone"
+  }
+}
+"""
+#: What others translate beside services, in words that are not known here, or for other addresses and ports.
+BESIDE = [
+    "iptables -t nat -N DOCKER",
+    "iptables -t nat -I PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+    "iptables -t nat -I OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+    "iptables -t nat -A DOCKER ! -i docker0 -p udp -m udp --dport 53 -j DNAT --to-destination 172.17.0.2:53",
+    "iptables -t nat -N PROXY-DNS",
+    "iptables -t nat -A PROXY-DNS -p udp -j DNAT --to-destination 192.0.2.50:30053",
+    "iptables -t nat -N PROXY-SERVICES",
+    "iptables -t nat -A PROXY-SERVICES -d 198.19.10.10/32 -p udp -m udp --dport 53 -j PROXY-DNS",
+    "iptables -t nat -A PROXY-SERVICES -d 198.19.10.1/32 -p tcp -m tcp --dport 53 -j PROXY-DNS",
+    "iptables -t nat -I PREROUTING -j PROXY-SERVICES",
+    "iptables -t nat -I OUTPUT -j PROXY-SERVICES",
+]
+
+
+@pytest.mark.parametrize("what", TAKEN)
+def test_rules_of_others_that_take_a_service_away_are_named(net: Net, what: str) -> None:
+    words, subject = TAKEN[what]
+    net.apply(PROGRAM)
+    assert found(net) == []
+    for each in words:
+        net.run(each, TAKING if each == "nft -f -" else None)
+    named = found(net)
+    assert [one.subject for one in named] == [subject]
+    if "where it was loaded after" not in named[0].state:
+        flow = net.flow("198.19.10.1", 53)
+        assert flow.silent() or flow.answered_by() == "192.0.2.50:30053"
+    mend(net, [one.remedy for one in named])
+    assert (found(net), net.flow("198.19.10.1", 53).answered_by()) == ([], "100.64.0.9:5353")
+
+
+@pytest.mark.parametrize("words", ENDS)
+def test_what_ends_a_chain_takes_services_only_from_the_same_table(net: Net, words: str) -> None:
+    net.apply(PROGRAM)
+    net.run(words)
+    if net.target == "iptables":
+        assert net.flow("198.19.10.1", 53).silent()
+        named = found(net)
+        assert [one.subject for one in named] == ["iptables nat PREROUTING"]
+        mend(net, [one.remedy for one in named])
+    assert (found(net), net.flow("198.19.10.1", 53).answered_by()) == ([], "100.64.0.9:5353")
+
+
+def test_rules_of_others_that_take_the_machines_own_clients_are_named(net: Net) -> None:
+    net.apply(PROGRAM)
+    net.run("iptables -t nat -I OUTPUT -p udp --dport 53 -j REDIRECT --to-ports 9")
+    named = found(net)
+    if net.target == "iptables":
+        with net.node.entered():
+            flow = Flow("198.19.10.1", 53)
+        assert flow.silent()
+        flow.close()
+    assert [one.subject for one in named] == ["iptables nat OUTPUT"]
+    assert named[0].state.endswith("what this machine sends to port 53/udp of 198.19.10.1")
+    mend(net, [one.remedy for one in named])
+    with net.node.entered():
+        flow = Flow("198.19.10.1", 53)
+    assert (found(net), flow.answered_by()) == ([], "100.64.0.9:5353")
+    flow.close()
+
+
+def test_a_table_of_iptables_is_passed_over_where_its_tools_are_missing(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net.apply(PROGRAM)
+    net.run("iptables-nft -t nat -I PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 9")
+    real = tools.find
+    monkeypatch.setattr(tools, "find", lambda name: None if "tables" in name else real(name))
+    assert found(net) == []
+
+
+def test_what_others_translate_beside_services_is_not_named(net: Net) -> None:
+    net.apply(PROGRAM)
+    for each in BESIDE:
+        net.run(each)
+    assert (net.flow("198.19.10.1", 53).answered_by(), found(net)) == ("100.64.0.9:5353", [])
 
 
 def test_endpoints_that_are_this_machine_need_its_input_and_no_forwarding(net: Net) -> None:

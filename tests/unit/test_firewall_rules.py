@@ -256,3 +256,33 @@ def test_chains_of_svcc_decide_nothing() -> None:
     assert dropped(iptables.read(text, ["shop"])[0], "INPUT", Kind.ACCEPT, NEW) is None
     policy = iptables.read(":INPUT DROP [0:0]\n-A INPUT -g SHOP-REJECT\n-A SHOP-REJECT -j ACCEPT\n", ["shop"])
     assert dropped(policy[0], "INPUT", Kind.DROP, NEW) == Dropped("INPUT")
+
+
+@pytest.mark.parametrize(
+    ("rules", "taken"),
+    [
+        ("-d 198.19.10.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1:80", True),
+        ("-p tcp -j REDIRECT --to-ports 81", True),
+        ("-d 198.19.0.0/16 -j NETMAP --to 10.0.0.0/16", True),
+        ("-i eth0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1", False),
+        ("-d 198.19.10.1/32 -j ACCEPT\n-A PREROUTING -p tcp -j REDIRECT", False),
+    ],
+)
+def test_a_packet_is_lost_that_somebody_else_translates(rules: str, taken: bool) -> None:
+    found, _ = iptables.read(f"-A PREROUTING {rules}\n")
+    assert dropped(found, "PREROUTING", Kind.ACCEPT, NEW) == (Dropped("PREROUTING", "1") if taken else None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "taken"),
+    [
+        ({"dnat": {"addr": "10.0.0.1", "port": 80}}, True),
+        ({"redirect": {"port": 81}}, True),
+        ({"redirect": None}, True),
+        ({"dnat": {"addr": {"map": {"key": PORT, "data": "@others"}}}}, False),
+    ],
+)
+def test_a_packet_is_lost_that_a_rule_of_nft_translates(statement: dict[str, Any], taken: bool) -> None:
+    found = nft.read(listed(("c", [match(PORT, 80), statement])))
+    assert dropped(found, "c", Kind.ACCEPT, NEW) == (Dropped("c", "4") if taken else None)
+    assert dropped(found, "c", Kind.ACCEPT, UDP) is None
