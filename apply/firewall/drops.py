@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from typing import NamedTuple
 
 from svcc.apply.firewall.chains import Firewall, firewalls
@@ -86,8 +87,9 @@ def drops(
     _, there = _parted(ends, own)
     arriving = [replace(one, needs_tracking=False) for one in arriving]
     yield from _to_addresses([*arriving, *firewalls("input", ours)], clients, known=known)
-    sent = [*firewalls("output", ours), *firewalls("postrouting", ours)]
-    yield from _to_addresses(sent, _parted(_sent(frontends), own)[1], known=True)
+    if frontends:
+        sending = [*firewalls("output", ours), *firewalls("postrouting", ours)]
+        yield from _to_addresses(sending, [*there, *_bypassed(frontends)], known=True)
     yield from _answers([*arriving, *firewalls("forward", ours)], there, known=known)
 
 
@@ -247,10 +249,7 @@ def _ends(frontends: Collection[ServedFrontend]) -> list[_To]:
     return [_To(ip_address(address), protocol, port) for address, protocol, port in list(found)[:_LOOKED_AT]]
 
 
-def _sent(frontends: Collection[ServedFrontend]) -> list[_To]:
-    """Return where the balancer's packets go: to the endpoint, or still to the vip where endpoints answer clients
-    themselves."""
-    bypassed = [
-        _To(ip_address(one.address), one.protocol, one.first) for one in frontends if one.bypassed and one.address
-    ]
-    return [*_ends([one for one in frontends if not one.bypassed]), *bypassed[:_LOOKED_AT]]
+def _bypassed(frontends: Collection[ServedFrontend]) -> list[_To]:
+    """Return where the balancer's packets go of which endpoints answer clients themselves: still to the vip."""
+    found = ((one.address, one) for one in frontends if one.bypassed and one.address)
+    return [_To(ip_address(address), one.protocol, one.first) for address, one in islice(found, _LOOKED_AT)]
