@@ -12,8 +12,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from svcc.apply.firewall import iptables, nft
 from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rule, Rules, dropped
@@ -100,100 +101,142 @@ class Firewall:
         return self.tool if self.table == "filter" else f"{self.tool} -t {self.table}"
 
 
-def firewalls(hook: str, ours: Collection[str] = (), of: str = "filter") -> Iterator[Firewall]:
-    """Yield the base chains of a hook: prerouting, forward, input, output or postrouting.
+class _Table(NamedTuple):
+    """A table of nftables as it was read."""
 
-    ``of``: their type, "filter" or "nat". iptables' nat table is read when a chain's rules are asked for, as it may be
-    full of svcc's. ``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's
-    prefixes are left out as well: the rules that lead there now may be removed by the apply.
-    """
-    yield from _of_nft(hook, ours, of)
-    for family, tool, names in _LEGACY:
-        path = Path("/proc/thread-self/net", names)
-        present = path.read_text(encoding="ascii").split() if path.exists() else ()
-        for table, priority in _tables(hook, of).items():
-            save = f"{tool}-legacy-save"
-            if table in present and tools.find(save):
-                chain, policy = hook.upper(), Kind.ACCEPT
+    tool: str
+    shown: str  # its name in messages
+    rules: Rules | None
+    words: str  # why they, or some of them, could not be read
+
+
+class Reader:
+    """Reads the firewalls of the calling thread's network namespace. What it has read once it does not read again,
+    however many hooks are asked for."""
+
+    def __init__(self, ours: Collection[str] = ()) -> None:
+        """``ours``: the names of svcc's nftables tables, which are left out. Chains of iptables under svcc's prefixes
+        are left out as well: the rules that lead there now may be removed by the apply."""
+        self._ours = ours
+        self._own = tuple(f"{name}-" for name in ours)
+        self._base_chains, self._table, self._saved = cache(_base_chains), cache(self._read_table), cache(_saved)
+
+    def is_own(self, chain: str) -> bool:
+        """Whether a chain of iptables is under one of svcc's prefixes."""
+        return chain.lower().startswith(self._own)
+
+    def firewalls(self, hook: str, of: str = "filter") -> Iterator[Firewall]:
+        """Yield the base chains of a hook: prerouting, forward, input, output or postrouting.
+
+        ``of``: their type, "filter" or "nat". iptables' nat table is read when a chain's rules are asked for, as it may
+        be full of svcc's.
+        """
+        tables = _NAT if of == "nat" else _TABLES[hook]
+        for chain in self._at(hook, _TYPES if of == "filter" else (of,)):
+            if chain["table"] not in self._ours:
+                yield from self._of_nft(chain, tables)
+        for family, tool, names in _LEGACY:
+            path = Path("/proc/thread-self/net", names)
+            present = path.read_text(encoding="ascii").split() if path.exists() else ()
+            for table, priority in tables.items():
+                save, chain_name = f"{tool}-legacy-save", hook.upper()
+                if table not in present or not tools.find(save):
+                    continue
                 if of == "nat":
-                    rules = _when_asked([save, "-t", table], ours)
+                    rules, policy = self._when_asked(save, table), Kind.ACCEPT
                 else:
-                    rules, policies = iptables.read(tools.run([save, "-t", table]).stdout, ours)
-                    policy = policies.get(chain, Kind.ACCEPT)
-                yield Firewall(frozenset({family}), table, chain, f"{tool}-legacy", policy, rules, hook, priority)
+                    rules, policies = iptables.read(self._saved(save, table).stdout, self._ours)
+                    policy = policies.get(chain_name, Kind.ACCEPT)
+                yield Firewall(frozenset({family}), table, chain_name, f"{tool}-legacy", policy, rules, hook, priority)
+
+    def families_translated(self, hook: str) -> frozenset[int]:
+        """Return the families of which svcc's nftables tables translate packets at a hook."""
+        own = (chain for chain in self._at(hook, ("nat",)) if chain["table"] in self._ours)
+        return frozenset[int]().union(*(_FAMILIES[string(chain["family"])] for chain in own))
+
+    def _at(self, hook: str, types: Collection[str]) -> Iterator[Mapping[str, Json]]:
+        return (one for one in self._base_chains() if one["hook"] == hook and one.get("type") in types)
+
+    def _of_nft(self, chain: Mapping[str, Json], of_iptables: Collection[str]) -> Iterator[Firewall]:
+        """Yield a chain of nftables, if there is anything to know of it. ``of_iptables``: the tables that iptables has
+        at its hook."""
+        family, table, name, hook = (string(chain[name]) for name in ("family", "table", "name", "hook"))
+        by_iptables = family != "inet" and name == hook.upper() and table in of_iptables
+        policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
+        if by_iptables and chain["type"] == "nat":
+            rules = self._when_asked(f"{_IPTABLES[family]}-nft-save", table)
+            read: _Table | None = _Table(_command(_IPTABLES[family]), table, rules, "")
+        else:
+            read = self._table(family, table, by_iptables)
+        if read is not None and (read.rules is not None or policy is Kind.DROP):
+            yield Firewall(
+                _FAMILIES[family],
+                read.shown,
+                name,
+                read.tool,
+                policy,
+                read.rules,
+                hook,
+                integer(chain["prio"]),
+                read.words,
+            )
+
+    def _read_table(self, family: str, table: str, by_iptables: bool) -> _Table | None:
+        """Return a table; None where its chains are off their hooks. ``by_iptables``: whether it may be of iptables."""
+        listed, words = _listed("-t", "list", "table", family, table)
+        if _is_dormant(listed, family, table):
+            return None
+        tool, shown, saved = "nft", f"{family} {table}", None
+        if by_iptables:
+            listed = None if listed is None else [one for one in listed if not self.is_own(_chain_of(one))]
+            saved, why = self._rules_saved(_IPTABLES[family], table)
+            if saved is not None:
+                tool, shown, words = _command(_IPTABLES[family]), table, ""
+            elif any(map(_has_extension, listed or ())):
+                words = why
+
+        def elements(kind: str, name: str) -> Sequence[Json] | None:
+            return _elements(family, table, kind, name)
+
+        rules = saved if listed is None else _rules(listed, elements, saved)
+        return _Table(tool, shown, rules, words or ("" if rules else _UNKNOWN))
+
+    def _rules_saved(self, family: str, table: str) -> tuple[Rules | None, str]:
+        """Return the rules of a table as iptables prints them and ""; or None and the reason why it does not."""
+        save = f"{family}-nft-save"
+        if tools.find(save) is None:
+            return None, f"there is no {save}"
+        done = self._saved(save, table)
+        if done.returncode:
+            return None, done.words
+        if "*" + table not in done.stdout.splitlines():
+            return None, f"{save} says that table {table} is incompatible"
+        return iptables.read(done.stdout, self._ours)[0], ""
+
+    def _when_asked(self, save: str, table: str) -> Rules:
+        """Return the rules of a table of iptables', which is read when they are asked for; none if the tool is
+        missing."""
+
+        @cache
+        def whole() -> Rules:
+            return iptables.read(self._saved(save, table).stdout if tools.find(save) else "", self._ours)[0]
+
+        def rules(chain: str) -> Sequence[Rule]:
+            return whole()(chain)
+
+        return rules
 
 
-def _tables(hook: str, of: str) -> Mapping[str, int]:
-    return _NAT if of == "nat" else _TABLES[hook]
-
-
-def _when_asked(save: list[str], ours: Collection[str]) -> Rules:
-    """Return the rules of a table of iptables', which is read when they are asked for; none if the tool is missing."""
-
-    @cache
-    def whole() -> Rules:
-        return iptables.read(tools.run(save).stdout if tools.find(save[0]) else "", ours)[0]
-
-    def rules(chain: str) -> Sequence[Rule]:
-        return whole()(chain)
-
-    return rules
-
-
-def families_translated(hook: str, ours: Collection[str]) -> frozenset[int]:
-    """Return the families of which svcc's nftables tables translate packets at a hook."""
-    found = (_FAMILIES[string(chain["family"])] for chain in _base_chains(hook, "nat") if chain["table"] in ours)
-    return frozenset[int]().union(*found)
-
-
-def _of_nft(hook: str, ours: Collection[str], of: str) -> Iterator[Firewall]:
-    for chain in _base_chains(hook, of):
-        if chain["table"] not in ours:
-            yield from _read(chain, ours)
-
-
-def _base_chains(hook: str, of: str) -> Iterator[Mapping[str, Json]]:
+def _base_chains() -> Sequence[Mapping[str, Json]]:
+    """Return the base chains of nftables, in families that svcc knows; none where they cannot be read."""
     if tools.find("nft") is None:
-        return
-    done = tools.run(["nft", "-j", "list", "chains"])
-    try:
-        listed = items(members(parsed(done.stdout))["nftables"])
-    except (ValueError, KeyError, TypeError):
-        if done.returncode:  # without nf_tables in the kernel there is nothing to read
-            return
-        listed = ()
-    for item in listed:
-        chain = members(members(item).get("chain", {}))
-        types = _TYPES if of == "filter" else (of,)
-        if chain.get("hook") == hook and chain.get("type") in types and chain["family"] in _FAMILIES:
-            yield chain
+        return ()
+    listed, _ = _listed("list", "chains")
+    chains = (members(members(item).get("chain", {})) for item in listed or ())
+    return [one for one in chains if "hook" in one and one["family"] in _FAMILIES]
 
 
-def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall]:
-    family, table, name, hook = (string(chain[name]) for name in ("family", "table", "name", "hook"))
-    if family != "inet" and name == hook.upper() and chain["type"] == "nat" and table in _NAT:
-        later, tool = _when_asked([f"{_IPTABLES[family]}-nft-save", "-t", table], ours), _command(_IPTABLES[family])
-        yield Firewall(_FAMILIES[family], table, name, tool, Kind.ACCEPT, later, hook, integer(chain["prio"]))
-        return
-    listed, words = _listed(["-t", "list", "table", family, table])
-    if _is_dormant(listed, family, table):
-        return
-    tool, shown, saved = "nft", f"{family} {table}", None
-    if family != "inet" and name == hook.upper() and table in _TABLES[hook] and chain["type"] != "nat":
-        listed = None if listed is None else _without(listed, ours)
-        saved, why = _saved(_IPTABLES[family], table, ours)
-        if saved is not None:
-            tool, shown, words = _command(_IPTABLES[family]), table, ""
-        elif any(map(_has_extension, listed or ())):
-            words = why
-    rules = saved if listed is None else _rules(listed, partial(_elements, family, table), saved)
-    policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
-    if rules is not None or policy is Kind.DROP:
-        words = words or ("" if rules else _UNKNOWN)
-        yield Firewall(_FAMILIES[family], shown, name, tool, policy, rules, hook, integer(chain["prio"]), words)
-
-
-def _listed(words: Sequence[str]) -> tuple[Sequence[Json] | None, str]:
+def _listed(*words: str) -> tuple[Sequence[Json] | None, str]:
     """Return what nft lists and ""; or None and the reason why that could not be read."""
     done = tools.run(["nft", "-j", *words])
     if done.returncode:
@@ -211,14 +254,12 @@ def _is_dormant(listed: Sequence[Json] | None, family: str, table: str) -> bool:
     return flagged and bool(_DORMANT.search(tools.run(["nft", "-t", "list", "table", family, table]).stdout))
 
 
-def _without(listed: Sequence[Json], ours: Collection[str]) -> list[Json]:
-    """Leave out the rules of the chains that are under svcc's prefixes."""
-    own = tuple(f"{name}-" for name in ours)
-    return [item for item in listed if not str(_rule_of(item).get("chain", "")).lower().startswith(own)]
-
-
 def _rule_of(item: Json) -> Mapping[str, Json]:
     return members(members(item).get("rule", {}))
+
+
+def _chain_of(item: Json) -> str:
+    return str(_rule_of(item).get("chain", ""))
 
 
 def _has_extension(item: Json) -> bool:
@@ -226,17 +267,8 @@ def _has_extension(item: Json) -> bool:
     return bool(rule) and nft.has_extension(rule)
 
 
-def _saved(family: str, table: str, ours: Collection[str]) -> tuple[Rules | None, str]:
-    """Return the rules of a table as iptables prints them and ""; or None and the reason why it does not."""
-    save = f"{family}-nft-save"
-    if tools.find(save) is None:
-        return None, f"there is no {save}"
-    done = tools.run([save, "-t", table])
-    if done.returncode:
-        return None, done.words
-    if "*" + table not in done.stdout.splitlines():
-        return None, f"{save} says that table {table} is incompatible"
-    return iptables.read(done.stdout, ours)[0], ""
+def _saved(save: str, table: str) -> tools.Done:
+    return tools.run([save, "-t", table])
 
 
 def _command(family: str) -> str:
@@ -249,7 +281,7 @@ def _command(family: str) -> str:
 
 def _elements(family: str, table: str, kind: str, name: str) -> Sequence[Json] | None:
     """Return the elements of a set or map; None where they cannot be read."""
-    listed, _ = _listed(["list", kind, family, table, name])
+    listed, _ = _listed("list", kind, family, table, name)
     for item in listed or ():
         if found := members(members(item).get(kind, {})):
             return items(found.get("elem", ()))

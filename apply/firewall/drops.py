@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from typing import NamedTuple
 
-from svcc.apply.firewall.chains import Firewall, firewalls
+from svcc.apply.firewall.chains import Firewall, Reader
 from svcc.apply.firewall.nat import nat_chains
 from svcc.apply.firewall.rules import Dropped, Packet
 from svcc.apply.summary import ServedFrontend, Summary
@@ -65,9 +65,10 @@ def drops(
     """
     frontends = [one for summary in served for one in summary.frontends]
     clients = _frontends(served) if frontends else _nobody(families)
-    known, arriving = bool(frontends), [*firewalls("prerouting", ours)]
+    known, reader = bool(frontends), Reader(ours)
+    arriving = [*reader.firewalls("prerouting")]
     if known:
-        yield from _taken(clients, ours, translated=translated)
+        yield from _taken(reader, clients, translated=translated)
     if translated:
         ends = _ends(frontends) or _nobody(families)
         here, there = _parted(ends, own)
@@ -77,20 +78,20 @@ def drops(
         yield from _answers(early, there, known=known)
         yield from _translated(late, [*_requests(ends, "dnat"), *_replies(there, "dnat")])
         if there:
-            passed = [*firewalls("forward", ours), *firewalls("postrouting", ours)]
+            passed = [*reader.firewalls("forward"), *reader.firewalls("postrouting")]
             yield from _translated(passed, [*_requests(there, "dnat"), *_replies(there, "dnat")])
         if here:
-            yield from _translated(firewalls("input", ours), _requests(here, "dnat"))
-            yield from _translated(firewalls("output", ours), _replies(here, "dnat"))
+            yield from _translated(reader.firewalls("input"), _requests(here, "dnat"))
+            yield from _translated(reader.firewalls("output"), _replies(here, "dnat"))
         return
     ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
     _, there = _parted(ends, own)
     arriving = [replace(one, needs_tracking=False) for one in arriving]
-    yield from _to_addresses([*arriving, *firewalls("input", ours)], clients, known=known)
+    yield from _to_addresses([*arriving, *reader.firewalls("input")], clients, known=known)
     if frontends:
-        sending = [*firewalls("output", ours), *firewalls("postrouting", ours)]
+        sending = [*reader.firewalls("output"), *reader.firewalls("postrouting")]
         yield from _to_addresses(sending, [*there, *_bypassed(frontends)], known=True)
-    yield from _answers([*arriving, *firewalls("forward", ours)], there, known=known)
+    yield from _answers([*arriving, *reader.firewalls("forward")], there, known=known)
 
 
 def _parted(ends: Iterable[_To], own: Collection[str]) -> tuple[list[_To], list[_To]]:
@@ -105,11 +106,11 @@ def _parted(ends: Iterable[_To], own: Collection[str]) -> tuple[list[_To], list[
 # ---- rules that translate
 
 
-def _taken(clients: Collection[_To], ours: Collection[str], *, translated: bool) -> Iterator[Drop]:
+def _taken(reader: Reader, clients: Collection[_To], *, translated: bool) -> Iterator[Drop]:
     """Yield each place where somebody else's rules translate what is sent to some destinations."""
     addresses = {one.address for one in clients}
     for hook in ("prerouting", "output"):
-        chains = nat_chains(hook, addresses, ours, translated=translated)
+        chains = nat_chains(reader, hook, addresses, translated=translated)
         yield from _to_addresses(chains, clients, known=True, sent="what this machine sends to")
 
 

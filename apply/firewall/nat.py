@@ -14,7 +14,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from svcc.apply.firewall import iptables
-from svcc.apply.firewall.chains import Firewall, families_translated, firewalls
+from svcc.apply.firewall.chains import Firewall, Reader
 from svcc.apply.firewall.rules import Condition, Dropped, Item, Joint, Kind, Rule, Rules
 from svcc.kernel import tools
 from svcc.kernel.addresses import Address
@@ -40,18 +40,15 @@ class NatChain(Firewall):
         return f"{first} && {self.command} -D {self.chain} {self.place + 1}"
 
 
-def nat_chains(
-    hook: str, addresses: Collection[Address], ours: Collection[str], *, translated: bool
-) -> Iterator[NatChain]:
+def nat_chains(reader: Reader, hook: str, addresses: Collection[Address], *, translated: bool) -> Iterator[NatChain]:
     """Yield the nat chains at prerouting or output that see packets to service addresses before svcc does.
 
-    ``translated``: whether svcc's rules translate; else IPVS takes the packets, after all nat chains. ``ours``: the
-    names of svcc's nftables tables. Where no rules of svcc's are in the kernel, the next apply puts them before those
-    of the same priority.
+    ``translated``: whether svcc's rules translate; else IPVS takes the packets, after all nat chains. Where no rules of
+    svcc's are in the kernel, the next apply puts them before those of the same priority.
     """
     wanted = frozenset(addresses)
-    found = [_parted(one, ours, translated=translated) for one in firewalls(hook, ours, "nat")]
-    present = families_translated(hook, ours).union(*(one.families for one in found if one.entry))
+    found = [_parted(one, reader, translated=translated) for one in reader.firewalls(hook, "nat")]
+    present = reader.families_translated(hook).union(*(one.families for one in found if one.entry))
     for one in found:
         latest = _DSTNAT if present & one.families else _DSTNAT - 1
         if one.rules is not None and (one.entry or not translated or one.priority <= latest):
@@ -60,7 +57,7 @@ def nat_chains(
             yield replace(one, does=does, rules=_about(one.rules, wanted))
 
 
-def _parted(one: Firewall, ours: Collection[str], *, translated: bool) -> NatChain:
+def _parted(one: Firewall, reader: Reader, *, translated: bool) -> NatChain:
     """Return a chain as far as it comes before svcc's entry, if it has one.
 
     ``translated``: whether what ends the chain before it takes the packet.
@@ -71,9 +68,8 @@ def _parted(one: Firewall, ours: Collection[str], *, translated: bool) -> NatCha
     listed = tools.run([one.tool, "-w", "5", "-t", one.table, "-S", one.chain]).stdout
     lines = [line for line in listed_lines(listed) if line.startswith("-A ")]
     base, others = iptables.read(listed)[0](one.chain), one.rules
-    own = tuple(f"{name}-" for name in ours)
     for at, rule in enumerate(base):
-        if own and rule.chain.lower().startswith(own):
+        if reader.is_own(rule.chain):
             rules = _with(one.chain, base[:at], others)
             entry = lines[at].removeprefix(f"-A {one.chain} ")
             return replace(chain, rules=_ending(rules, one.chain) if translated else rules, entry=entry, place=at + 1)
