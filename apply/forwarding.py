@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 
+from svcc.kernel.sysctl.loading import value_of
 from svcc.kernel.sysctl.settings import of_device
 
-_SYS = Path("/proc/sys/net")
 #: What switches forwarding on for all devices, and for the packets that come from one. IPv6 has the latter since Linux
 #: 6.17: a device's `forwarding` makes a router of it in the eyes of its network, and forwards nothing.
 _EVERYWHERE = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
@@ -32,29 +31,24 @@ class Forwarding:
 
     def remedy(self, device: str = "") -> str:
         """Return the command that has packets from a device forwarded, or from all of them."""
-        key = of_device(self.family, device, _OF_DEVICE[self.family]) if device else _EVERYWHERE[self.family]
-        return f"sysctl -w {key}=1"
+        return f"sysctl -w {_key(self.family, device) if device else _EVERYWHERE[self.family]}=1"
 
 
 def forwarding(family: int) -> Forwarding:
     """Return how the calling thread's network namespace forwards packets of a family. What cannot be read is on."""
-    everywhere = _sysctl(f"ipv{family}/conf/all/forwarding") != "0"
+    everywhere = value_of(_EVERYWHERE[family]) != "0"
     off = {device: _is_off(family, device, everywhere=everywhere) for device in _devices()}
     return Forwarding(family, everywhere, tuple(d for d in off if off[d]), tuple(d for d in off if not off[d]))
 
 
 def _is_off(family: int, device: str, *, everywhere: bool) -> bool:
-    if family == 6:
-        return not everywhere and _sysctl(f"ipv6/conf/{device}/force_forwarding") != "1"
-    return _sysctl(f"ipv4/conf/{device}/forwarding") == "0"
+    value = value_of(_key(family, device))
+    return value == "0" if family == 4 else not everywhere and value != "1"
+
+
+def _key(family: int, device: str) -> str:
+    return of_device(family, device, _OF_DEVICE[family])
 
 
 def _devices() -> list[str]:
     return sorted(name for _, name in socket.if_nameindex() if name != "lo")
-
-
-def _sysctl(name: str) -> str:
-    try:
-        return (_SYS / name).read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

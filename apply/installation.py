@@ -17,7 +17,7 @@ from svcc.apply.origin import Origin
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.services_change import ServicesChange
-from svcc.apply.state_files import StoreError, bytes_of, damaged, read_record, text_of
+from svcc.apply.state_files import Damaged, StoreError, bytes_of, read_record, text_of
 from svcc.apply.summary import Summary
 from svcc.compiler.prefix import fault
 from svcc.kernel.json_values import members
@@ -95,12 +95,12 @@ class Installation:
             return int((self.path / "current").read_text(encoding="utf-8"))
         except FileNotFoundError:
             if self._had_current():
-                raise damaged(self.path / "current", _MISSING) from None
+                raise Damaged(self.path / "current", _MISSING) from None
             return None
         except OSError as error:
-            raise damaged(self.path / "current", error.strerror or str(error)) from None
+            raise Damaged(self.path / "current", error.strerror or str(error)) from None
         except ValueError:
-            raise damaged(self.path / "current", "it holds no number") from None
+            raise Damaged(self.path / "current", "it holds no number") from None
 
     def _had_current(self) -> bool:
         """Whether some generation was in place once. A first one that was only recorded when svcc was stopped was
@@ -120,7 +120,7 @@ class Installation:
             return found
         if number != self.number:  # somebody applies, and has forgotten since what was in place
             return self.current
-        raise damaged(self.file(number, "json"), _MISSING)
+        raise Damaged(self.file(number, "json"), _MISSING)
 
     def generation(self, number: int) -> Generation:
         """Return the generation with a number. Errors: StoreError where it does not exist or is damaged."""
@@ -136,7 +136,7 @@ class Installation:
         except FileNotFoundError:
             return None
         if found.number != number or found.prefix.lower() != self.name or fault(found.prefix):
-            raise damaged(self.file(number, "json"), "it is of something else")
+            raise Damaged(self.file(number, "json"), "it is of something else")
         return found
 
     def generations(self) -> list[Generation]:
@@ -157,23 +157,23 @@ class Installation:
         path = self.file(generation.number, "bundle")
         text = text_of(path)
         if sha256(bytes_of(text)).hexdigest() != generation.hash:
-            raise damaged(path, "it is not what was applied: its hash has changed")
+            raise Damaged(path, "it is not what was applied: its hash has changed")
         try:
             return read_bundle(text)
         except RefusedText as error:  # of another version of svcc
-            raise damaged(path, str(error)) from None
+            raise Damaged(path, str(error)) from None
 
     def _compiled(self, generation: Generation) -> Bundle:
         """Compile the rules of a generation that is recorded as a change. Errors: StoreError."""
         path, target = self.file(generation.number, "change"), find(generation.target or "")
         if target is None:
-            raise damaged(self.file(generation.number, "json"), f"there is no target {generation.target}")
+            raise Damaged(self.file(generation.number, "json"), f"there is no target {generation.target}")
         try:
             program = self._program_with_change(generation).program()
             node = None if generation.node is None else program.node(generation.node)
             return target.render(program, node)
         except ValueError as error:
-            raise damaged(path, str(error)) from None
+            raise Damaged(path, str(error)) from None
 
     def _program_with_change(self, generation: Generation) -> KeptProgram:
         """Return the program of a generation that is recorded as a change.
@@ -195,11 +195,11 @@ class Installation:
         path = self.file(generation.number, "change")
         text, whole = text_of(path), self.generation(generation.base or 0)
         if change_hash(whole, self.program_hash(whole), text) != generation.hash:
-            raise damaged(path, "it is not what was applied: its hash has changed")
+            raise Damaged(path, "it is not what was applied: its hash has changed")
         try:
             return ServicesChange.from_text(text), whole
         except ValueError as error:
-            raise damaged(path, str(error)) from None
+            raise Damaged(path, str(error)) from None
 
     def program_hash(self, generation: Generation) -> str:
         """Return the digest of the program of a generation that is recorded whole (:attr:`KeptProgram.hash`).
@@ -240,7 +240,7 @@ class Installation:
         try:
             return Summary.from_json(json.loads(text_of(self.file(generation.number, "services"))))
         except (ValueError, KeyError, IndexError, TypeError):
-            raise damaged(self.file(generation.number, "services"), "it holds no services") from None
+            raise Damaged(self.file(generation.number, "services"), "it holds no services") from None
 
     def program(self, generation: Generation) -> KeptProgram | None:
         """Return the program that a generation was compiled from.

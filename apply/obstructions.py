@@ -24,6 +24,7 @@ from svcc.kernel.json_values import items, parsed_of_ip
 from svcc.kernel.link.difference import PART
 from svcc.kernel.link.reading import links
 from svcc.kernel.steps import StepError
+from svcc.kernel.sysctl.loading import value_of
 from svcc.kernel.sysctl.settings import of_device
 
 #: One endpoint is looked at for each network of this prefix length: packets go the same way to all of it, most likely.
@@ -76,7 +77,7 @@ def no_ipv6() -> tuple[str, str] | None:
     """Return what keeps this machine from IPv6, and the remedy; None where nothing does (ip-sysctl)."""
     if not (_SYS / "ipv6").exists():
         return "not in this kernel", "start it without ipv6.disable=1, or with the module ipv6"
-    if _sysctl("ipv6/conf/all/disable_ipv6") == "1":
+    if value_of("net.ipv6.conf.all.disable_ipv6") == "1":
         key = "net.ipv6.conf.all.disable_ipv6"
         return f"disabled ({key} is 1)", f"sysctl -w {key}=0 (and give devices their IPv6 addresses and routes again)"
     return None
@@ -158,13 +159,6 @@ def _forwarding(families: Collection[int], *, named: bool, switched_on: bool) ->
             continue
         for device in found.off if named else ():
             yield Obstruction(f"IPv{found.family} forwarding from {device}", "off", found.remedy(device))
-
-
-def _sysctl(name: str) -> str:
-    try:
-        return (_SYS / name).read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 # ---- routes
@@ -272,7 +266,7 @@ def _bridges(endpoints: Collection[str]) -> Iterator[Obstruction]:
                         found.add((bridges[index], ip_address(address).version))
     for bridge, version in sorted(found):
         key = f"bridge-nf-call-ip{'6' if version == 6 else ''}tables"
-        if (value := _sysctl(f"bridge/{key}")) != "1":
+        if (value := value_of(f"net.bridge.{key}")) != "1":
             state = f"{key} is {value or 'not there'}: packets between its ports bypass the rules"
             before = "" if value else "modprobe br_netfilter && "
             yield Obstruction(f"bridge {bridge}", state, f"{before}sysctl -w net.bridge.{key}=1")

@@ -97,8 +97,8 @@ def make_plan(
     ``patience``: see :mod:`svcc.apply.drain`. ``early``: see :func:`read_early`. ``again``: whether the draft is the
     generation in place, which the kernel has lost; an address that has come to a device since is no obstacle then, as
     to serve nothing would help nobody. ``going_back``: whether the draft was in the kernel before. What it declares is
-    ours then, and what others use is left behind, emptied. ``gone``: the names of
-    other installations that are taken away before. Errors: StepError, StoreError, ValueError.
+    ours then, and what others use is left behind, emptied. ``gone``: the names of other installations that are taken
+    away before. Errors: StepError, StoreError, ValueError.
     """
     before, other_prefixes = installation.current, OtherPrefixes(installation, gone)
     scope = _scope_spelt_as_before(draft.scope, before)

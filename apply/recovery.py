@@ -8,7 +8,7 @@ from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
 from svcc.apply.machine import Machine
 from svcc.apply.mending import mend
-from svcc.apply.state_files import damaged
+from svcc.apply.state_files import Damaged
 from svcc.apply.states import States
 from svcc.kernel.steps import Change, StepError
 from svcc.targets.interface import Bundle
@@ -74,7 +74,7 @@ def _states(machine: Machine, journal: Journal, old: Bundle | None) -> States:
     try:
         return machine.load(journal.states, old)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise damaged(journal.path, f"its states cannot be read: {error!r}"[:100]) from error
+        raise Damaged(journal.path, f"its states cannot be read: {error!r}"[:100]) from error
 
 
 def arrive(machine: Machine, wanted: States, transition: Transition) -> None:

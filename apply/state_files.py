@@ -59,11 +59,6 @@ def trust(directory: Path) -> None:
         raise StoreError(f"others may write to {directory}, and change what is applied: chmod go-w {directory}")
 
 
-def damaged(path: Path, why: str) -> Damaged:
-    """Return the error that a file of the state directory is damaged, with what to do. ``why``: part of a sentence."""
-    return Damaged(path, why)
-
-
 def read_record(path: Path, kind: type[_Record]) -> _Record:
     """Read an object of a dataclass from a JSON file that has its fields. Errors: FileNotFoundError; StoreError where
     the file cannot be read, or holds something else."""
@@ -72,20 +67,20 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise damaged(path, error.strerror or str(error)) from None
+        raise Damaged(path, error.strerror or str(error)) from None
     except (ValueError, RecursionError):
-        raise damaged(path, "it is no JSON") from None
+        raise Damaged(path, "it is no JSON") from None
     hints: dict[str, Any] = get_type_hints(kind)
     if not isinstance(data, dict) or not data.keys() <= hints.keys():
-        raise damaged(path, "it has other fields than svcc writes")
+        raise Damaged(path, "it has other fields than svcc writes")
     for name, value in data.items():
         hint = dict if get_origin(hints[name]) is dict else hints[name]
         if not isinstance(value, hint) and (hint, type(value)) != (float, int):
-            raise damaged(path, f"{name} is {value!r}"[:100])
+            raise Damaged(path, f"{name} is {value!r}"[:100])
     try:
         return kind(**data)
     except TypeError:
-        raise damaged(path, "something is missing") from None
+        raise Damaged(path, "something is missing") from None
 
 
 def text_of(path: Path) -> str:
@@ -95,7 +90,7 @@ def text_of(path: Path) -> str:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
     except OSError as error:
-        raise damaged(path, error.strerror or str(error)) from None
+        raise Damaged(path, error.strerror or str(error)) from None
 
 
 def bytes_of(text: str) -> bytes:

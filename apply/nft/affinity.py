@@ -67,9 +67,8 @@ def _moves(family: str, before: Slots, after: Slots) -> Iterator[Move]:
             for slot, endpoint in old.items():
                 alike = {other: address for other, address in new.items() if other.client == slot.client}
                 target = _slot_of(slot, endpoint, alike)
-                if not isinstance(
-                    slot.client, Concat
-                ):  # the set has clients alone, for all frontends of a service; others still use it
+                if not isinstance(slot.client, Concat):
+                    # The set has clients alone, for all frontends of a service: others still use it.
                     frontend = ""
                     if not new:
                         continue

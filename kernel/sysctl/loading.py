@@ -29,6 +29,14 @@ def read_parameters(wanted: Parameters) -> dict[str, str | None]:
     return {key: None if value is None else _read(key, value) for key, value in wanted.items()}
 
 
+def value_of(key: str) -> str:
+    """Return the value of a key; "" where it cannot be read. Its namespace is as of :func:`read_parameters`."""
+    try:
+        return as_written(_path(key).read_text())
+    except OSError:
+        return ""
+
+
 def _read(key: str, wanted: str) -> str | None:
     try:
         value = as_written(_path(key).read_text())

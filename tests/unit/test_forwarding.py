@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from svcc.apply import forwarding as module
@@ -32,20 +30,16 @@ def test_where_packets_are_not_forwarded(
     wan: str,
     off: list[str],
     remedies: list[str],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_SYS", tmp_path)
+    of_device = "forwarding" if family == 4 else "force_forwarding"  # an older kernel has no such key
+    values = {
+        "net.ipv4.ip_forward" if family == 4 else "net.ipv6.conf.all.forwarding": every,
+        f"net.ipv{family}.conf.lan.{of_device}": lan,
+        f"net.ipv{family}.conf.wan/7.{of_device}": wan,
+    }
+    monkeypatch.setattr(module, "value_of", values.__getitem__)
     monkeypatch.setattr("socket.if_nameindex", lambda: [(1, "lo"), (2, "wan.7"), (3, "lan")])
-    for device, name, value in (
-        ("all", "forwarding", every),
-        ("lan", "forwarding" if family == 4 else "force_forwarding", lan),
-        ("wan.7", "forwarding" if family == 4 else "force_forwarding", wan),
-    ):
-        path = tmp_path / f"ipv{family}/conf" / device / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if value:  # an older kernel has no such file
-            path.write_text(f"{value}\n")
     found = forwarding(family)
     assert [*found.off] == off
     assert ([found.remedy()] if found.nowhere else [*map(found.remedy, found.off)]) == remedies
