@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from support.broken_tools import broken_tools
 from support.damages import DAMAGES
 from support.shell import A, B, Shell, change_pending, end_watchdog, time_runs_out, watchdog_waits
 from support.waiting import until
@@ -92,17 +93,8 @@ def test_what_was_restored_before_it_was_confirmed_is_not_gone_back_to(shell: Sh
 
 def test_a_failed_apply_leaves_nothing_to_confirm(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    (shell.folder / "bin").mkdir()
-    for tool in ("iptables-restore", "iptables-nft-restore"):
-        path = shell.folder / "bin" / tool
-        path.write_text("#!/bin/sh\nexit 1\n")
-        path.chmod(0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{shell.folder / 'bin'}:{before}"
-    try:
+    with broken_tools(shell.folder, "iptables-restore", "iptables-nft-restore"):
         shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "600", status=4)
-    finally:
-        os.environ["PATH"] = before
     assert not (shell.folder / "state/custom/confirm.json").exists()
     assert shell.endpoints() == A
 
@@ -215,23 +207,16 @@ def test_a_chain_that_somebody_s_rule_leads_to_is_left_empty(shell: Shell, targe
     assert "CUSTOM-SVC-dd" not in "".join(shell.rules())
 
 
-def test_what_cannot_be_undone_is_said_to_be_so_before_it_is_kept(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_undone_is_said_to_be_so_before_it_is_kept(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "600")
     end_watchdog(shell)
     time_runs_out(shell)
-    (shell.folder / "bin").mkdir()
-    for tool in ("iptables-restore", "iptables-nft-restore"):
-        path = shell.folder / "bin" / tool
-        path.write_text("#!/bin/sh\nexit 1\n")
-        path.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{shell.folder / 'bin'}:{os.environ['PATH']}")
-    said = shell.svcc("apply", "a.dsl", "-t", "iptables", status=3).stderr
-    assert "what was interrupted, or not confirmed in time, can be neither finished nor undone" in said
-    assert "the last apply was not confirmed in time, and could not be undone" in said
-    said = shell.svcc("confirm").stdout
+    with broken_tools(shell.folder, "iptables-restore", "iptables-nft-restore"):
+        said = shell.svcc("apply", "a.dsl", "-t", "iptables", status=3).stderr
+        assert "what was interrupted, or not confirmed in time, can be neither finished nor undone" in said
+        assert "the last apply was not confirmed in time, and could not be undone" in said
+        said = shell.svcc("confirm").stdout
     assert said == "Generation 2 stays. Its time was over, but it could not be undone.\n"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 
 import pytest
 
+from support.broken_tools import broken_tools
 from support.shell import A, Shell
 
 pytestmark = pytest.mark.kernel
@@ -80,15 +80,12 @@ def test_what_keeps_packets_from_the_services_that_are_applied_is_named(shell: S
     assert found() == any_service | of_these
 
 
-def test_what_cannot_be_read_is_named_before_an_apply_is_tried(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("iptables-save", "iptables-nft-save", "iptables-legacy-save"):
-        (shell.folder / name).write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
-        (shell.folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{shell.folder}:{os.environ['PATH']}")
-    for target in ("iptables", "nft"):
-        found = json.loads(shell.svcc("doctor", "-t", target, "--json", status=3).stdout)["findings"]
-        assert [one["subject"] for one in found if "broken" in one["state"]] == ["iptables as it is"]
-    assert "broken" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
+def test_what_cannot_be_read_is_named_before_an_apply_is_tried(shell: Shell) -> None:
+    with broken_tools(shell.folder, "iptables-save", "iptables-nft-save", "iptables-legacy-save"):
+        for target in ("iptables", "nft"):
+            found = json.loads(shell.svcc("doctor", "-t", target, "--json", status=3).stdout)["findings"]
+            assert [one["subject"] for one in found if "broken" in one["state"]] == ["iptables as it is"]
+        assert "broken" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
 
 
 def test_tables_that_iptables_cannot_read_are_named_before_an_apply_is_tried(shell: Shell) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.broken_tools import broken_tools
 from support.damages import DAMAGES
 from support.schemas import follows
 from support.shell import OTHER, PROGRAM, A, B, Shell, end_watchdog, time_runs_out
@@ -25,6 +26,12 @@ def _restarted(shell: Shell) -> None:
     assert shell.endpoints() == set()
 
 
+def _spoil(state: Path, number: int) -> None:
+    """Damage all that a generation's rules could be had from."""
+    for suffix in ("bundle", "program"):
+        (state / f"{number:06}.{suffix}").write_text("x")
+
+
 # ---- several prefixes
 
 
@@ -34,13 +41,7 @@ def test_what_fails_under_one_prefix_keeps_no_other_from_its_rules(shell: Shell)
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     shell.svcc("apply", "z.dsl", "-t", "nft")
     _restarted(shell)
-    (shell.folder / "bin").mkdir()
-    for tool in ("iptables-restore", "iptables-nft-restore"):
-        path = shell.folder / "bin" / tool
-        path.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
-        path.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{shell.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin")
+    with broken_tools(shell.folder, "iptables-restore", "iptables-nft-restore"):
         done = shell.svcc("restore", "-q", status=4)
         assert done.stdout == "CUSTOM: generation 1 is not in place.\nZOTHER: generation 1 is in place again.\n"
         assert done.stderr.startswith("error[SVC070]: the kernel or its tools refuse part iptables")
@@ -75,8 +76,7 @@ def test_what_a_sound_program_says_is_made_anew(shell: Shell, state: Path, suffi
 
 def test_what_cannot_be_made_anew_is_kept_and_named_each_time(shell: Shell, state: Path) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    for suffix in ("bundle", "program"):
-        (state / f"000001.{suffix}").write_text("x")
+    _spoil(state, 1)
     _restarted(shell)
     for _ in range(2):
         done = shell.svcc("restore", "-q", status=3)
@@ -97,8 +97,7 @@ def test_what_cannot_be_made_anew_is_kept_and_named_each_time(shell: Shell, stat
 def test_what_is_older_is_said_to_be(shell: Shell, state: Path) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft")
-    for suffix in ("bundle", "program"):
-        (state / f"000002.{suffix}").write_text("x")
+    _spoil(state, 2)
     _restarted(shell)
     done = shell.svcc("restore", "-q", status=3)
     older = f"CUSTOM: generation 1 is in place again. It is older than generation 2: {_REMEDY}.\n"
@@ -114,8 +113,7 @@ def test_a_note_with_the_same_rules_is_as_good(shell: Shell, state: Path) -> Non
     shell.svcc("apply", "a.dsl", "-t", "nft")
     _restarted(shell)
     shell.svcc("restore")
-    for suffix in ("bundle", "program"):
-        (state / f"000002.{suffix}").write_text("x")
+    _spoil(state, 2)
     _restarted(shell)
     assert shell.svcc("restore", "-q").stdout == "CUSTOM: generation 1 is in place again.\n"
     assert shell.endpoints() == A
@@ -125,8 +123,7 @@ def test_what_was_never_confirmed_is_not_gone_to(shell: Shell, state: Path) -> N
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     shell.svcc("rollback")
-    for suffix in ("bundle", "program"):
-        (state / f"000003.{suffix}").write_text("x")
+    _spoil(state, 3)
     _restarted(shell)
     assert shell.svcc("restore", "-q").stdout == "CUSTOM: generation 1 is in place again.\n"
     assert shell.endpoints() == A
@@ -136,8 +133,7 @@ def test_what_was_never_confirmed_is_not_gone_to(shell: Shell, state: Path) -> N
 def test_a_command_that_finds_nothing_to_do_records_that(shell: Shell, state: Path, words: tuple[str, ...]) -> None:
     """Else each later command would name the damage again, and a restart would end with an error for ever."""
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    for suffix in ("bundle", "program"):
-        (state / f"000001.{suffix}").write_text("x")
+    _spoil(state, 1)
     if words[0] == "delete":
         _restarted(shell)
     shell.svcc(*words, "-q")
@@ -149,8 +145,7 @@ def test_a_rollback_goes_on_from_what_is_whole(shell: Shell, state: Path) -> Non
     for text in (PROGRAM, OTHER, PROGRAM.replace("8080", "8081")):
         (shell.folder / "a.dsl").write_text(text)
         shell.svcc("apply", "a.dsl", "-t", "nft")
-    for suffix in ("bundle", "program"):
-        (state / f"000003.{suffix}").write_text("x")
+    _spoil(state, 3)
     assert "generation 2 is in place again" in shell.svcc("rollback", "2", "-q").stdout.replace("G", "g")
     assert shell.endpoints() == B
     assert shell.svcc("status").stderr == ""
@@ -164,8 +159,7 @@ def test_what_is_not_confirmed_goes_where_its_record_is_damaged(
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     end_watchdog(shell)
-    for suffix in ("bundle", "program"):
-        (state / f"000002.{suffix}").write_text("x")
+    _spoil(state, 2)
     time_runs_out(shell)
     assert shell.endpoints() == B
     assert "the last apply was not confirmed: generation 1 is back" in shell.svcc(*words).stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from ipaddress import ip_address
 import pytest
 
 import svcc
+from support.broken_tools import broken_tools
 from support.shell import PROGRAM, A, B, Shell
 from support.waiting import until
 from svcc.apply import confirm
@@ -183,14 +183,9 @@ def test_all_services_are_not_taken_away_by_mistake(shell: Shell) -> None:
         assert served(shell) == set()
 
 
-def test_a_tool_that_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = shell.folder / "bin"
-    tools.mkdir()
-    for name in ("iptables-save", "iptables-nft-save"):
-        (tools / name).write_text("#!/bin/sh\necho it is broken >&2; exit 1\n")
-        (tools / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+def test_a_tool_that_fails(shell: Shell) -> None:
     with (
+        broken_tools(shell.folder, "iptables-save", "iptables-nft-save"),
         shell.namespace.entered(),
         session(shell, "iptables") as kept,
         pytest.raises(svcc.ToolFailed, match="it is broken") as caught,
